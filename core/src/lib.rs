@@ -1,0 +1,8 @@
+//! Real terminals for programs, at the kernel's own speed, with no runtime required.
+#![deny(unsafe_code)]
+
+pub mod id;
+pub mod limits;
+pub mod pty;
+pub mod size;
+pub mod time;

@@ -1,0 +1,54 @@
+//! Every bound of the engine, with its reason. "Everything is bounded" is a law here; these are the bounds.
+//!
+//! The ones an embedder may move are the defaults of `HubOptions` and
+//! `SessionOptions`; the rest are fixed.
+
+use std::time::Duration;
+
+/// Cells of the largest terminal: 4 Mi, which a screen model holds in 32 MiB.
+pub const CELLS_MAX: u32 = 1 << 22;
+
+/// Output kept per session, in bytes. At 80 columns about 13,000 lines: more than people scroll back, and a
+/// thousand sessions stay under a gigabyte. Nothing is allocated before the first byte.
+pub const HISTORY_BYTES: usize = 1 << 20;
+
+/// Output buffers of one hub, in bytes. Above it the largest history shrinks, then the flooding terminal waits.
+pub const POOL_BYTES: usize = 256 << 20;
+
+/// The most bytes one `read(2)` may take, and the largest ring segment. Linux hands out about 4 KiB at a time
+/// whatever one asks for; a larger segment only makes the bookkeeping rarer.
+pub const READ_MAX: usize = 64 << 10;
+
+/// Un-acknowledged bytes at which a lossless reader stops the terminal (VS Code: 100,000 characters).
+pub const HIGH_WATER_BYTES: usize = 512 << 10;
+
+/// Un-acknowledged bytes at which reading goes on again. Far from the high mark, so that the two do not flutter.
+pub const LOW_WATER_BYTES: usize = 64 << 10;
+
+/// Bytes of output one reader may keep alive by holding on to what it took.
+pub const PINNED_BYTES: usize = 4 << 20;
+
+/// Accepted input that the terminal has not taken yet, in bytes: a large paste, and then the writer is told to wait.
+pub const INPUT_QUEUE_BYTES: usize = 8 << 20;
+
+/// The longest line a terminal in canonical mode can hold without its end: Linux keeps 4,096 bytes with the
+/// end of line and silently discards the rest (`N_TTY_BUF_SIZE`).
+pub const LINE_MAX: usize = 4_095;
+
+/// How long a viewer that has stopped acknowledging may hold up a session that others wait for.
+pub const STALL_MAX: Duration = Duration::from_secs(10);
+
+/// How long the claim of a viewer whose link broke is kept for its return.
+pub const RESUME_HOLD: Duration = Duration::from_secs(10);
+
+/// After the process is gone: silence this long means that what still holds the terminal open is an orphan.
+pub const DRAIN_QUIET: Duration = Duration::from_millis(100);
+
+/// After the process is gone: how long an orphan that keeps talking is listened to.
+pub const DRAIN_MAX: Duration = Duration::from_secs(1);
+
+/// Each step of the close ladder (hang-up, terminate, kill) waits this long for the processes to go.
+pub const CLOSE_GRACE: Duration = Duration::from_secs(1);
+
+/// How long after a keystroke its session's output goes first.
+pub const INTERACTIVE: Duration = Duration::from_millis(2);
