@@ -4,5 +4,6 @@
 pub mod id;
 pub mod limits;
 pub mod pty;
+pub mod ring;
 pub mod size;
 pub mod time;
