@@ -40,7 +40,12 @@ pub(crate) fn guard(command: &[&str]) -> ExitCode {
         end_group();
     });
     match Command::new(program).args(args).stdin(Stdio::null()).status() {
-        Ok(status) => ExitCode::from(status.code().map_or(u8::MAX, |code| code as u8)),
+        Ok(status) => {
+            if status.code().is_none() {
+                eprintln!("xtask: {program} ended by {status}");
+            }
+            ExitCode::from(status.code().map_or(u8::MAX, |code| code as u8))
+        }
         Err(error) => {
             eprintln!("xtask: could not start {program}: {error}");
             ExitCode::from(127)

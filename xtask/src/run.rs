@@ -22,13 +22,17 @@ pub(crate) struct Ran {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    Exited {
-        success: bool,
-    },
+    Exited(ExitStatus),
     /// It was stopped at the limit.
     TimedOut,
     /// It was stopped at a line the caller had waited for.
     Stopped,
+}
+
+impl End {
+    pub(crate) fn is_success(&self) -> bool {
+        matches!(self, End::Exited(status) if status.success())
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,7 +85,7 @@ pub(crate) fn run(command: &Command, streams: Streams, until: Instant, mut enoug
             }
             Ok(Event::Error(line)) => ran.errors.push_str(&line),
             Ok(Event::Exited(status)) => {
-                ran.end = End::Exited { success: status?.success() };
+                ran.end = End::Exited(status?);
                 until = Instant::now() + DRAIN_MAX;
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,

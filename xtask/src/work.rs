@@ -74,13 +74,13 @@ impl<'a> Work<'a> {
     pub(crate) fn fails(&mut self, command: Command, limit: Duration, shows: fn(&str) -> bool) -> Result<bool, Stop> {
         let until = self.until.min(Instant::now() + limit);
         let ran = self.start(command, Streams::Together, until, shows)?;
-        Ok(matches!(ran.end, End::Stopped | End::Exited { success: false }))
+        Ok(ran.end != End::TimedOut && !ran.end.is_success())
     }
 
     /// Whether a tool can be started at all.
     pub(crate) fn has(&mut self, mut command: Command) -> bool {
         command.current_dir(self.root);
-        run(&command, Streams::Together, self.until, |_| false).is_ok_and(|ran| ran.end == End::Exited { success: true })
+        run(&command, Streams::Together, self.until, |_| false).is_ok_and(|ran| ran.end.is_success())
     }
 
     /// Fails the part, for this reason.
@@ -108,8 +108,9 @@ impl<'a> Work<'a> {
 
     fn must_succeed(&mut self, ran: &Ran) -> Outcome {
         match ran.end {
-            End::Exited { success: true } => Ok(()),
-            End::Exited { success: false } | End::Stopped => Err(Stop::Failed),
+            End::Exited(status) if status.success() => Ok(()),
+            End::Exited(status) => self.fail(status),
+            End::Stopped => Err(Stop::Failed),
             End::TimedOut => self.fail("stopped at its time limit"),
         }
     }
@@ -122,7 +123,8 @@ fn shown(command: &Command) -> String {
         words.push(format!("{}={:?}", name.display(), value.unwrap_or_default()));
     }
     let program = Path::new(command.get_program());
-    words.push(program.file_name().unwrap_or(program.as_os_str()).display().to_string());
+    let is_cargo = program.file_name().is_some_and(|name| name == "cargo"); // Known to be on everyone's path.
+    words.push(if is_cargo { "cargo".to_owned() } else { program.display().to_string() });
     words.extend(command.get_args().map(|arg| arg.display().to_string()));
     words.join(" ")
 }
@@ -136,6 +138,7 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "true"]).env("RUSTFLAGS", "--cfg x");
         assert_eq!(shown(&command), "RUSTFLAGS=\"--cfg x\" sh -c true");
-        assert_eq!(shown(&Command::new("/usr/bin/env")), "env");
+        assert_eq!(shown(&Command::new("/opt/rust/bin/cargo")), "cargo");
+        assert_eq!(shown(&Command::new("target/debug/leaks")), "target/debug/leaks");
     }
 }
