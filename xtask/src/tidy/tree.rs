@@ -1,6 +1,7 @@
 //! What the laws look at: the files git would commit, and what cargo knows of the dependencies.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -33,11 +34,10 @@ pub(crate) struct File {
 impl Tree {
     pub(crate) fn load(work: &mut Work<'_>) -> Result<Tree, Stop> {
         let mut tree = Tree::default();
-        let listed = work.ask(tool("git", &["ls-files", "--cached", "--others", "--exclude-standard"]))?;
-        for path in listed.lines() {
+        for path in listed(work)? {
             // A file just deleted is still listed; one that is not text has no lines to look at.
-            if let Ok(text) = fs::read(work.root.join(path)).map(String::from_utf8) {
-                tree.files.push(File::new(path, text.unwrap_or_default()));
+            if let Ok(text) = fs::read(work.root.join(&path)).map(String::from_utf8) {
+                tree.files.push(File::new(&path, text.unwrap_or_default()));
             }
         }
         let normal = ["tree", "--locked", "--package", "orchflow-core", "--edges", "normal", "--target", "all", "--prefix", "none"];
@@ -93,6 +93,32 @@ pub(crate) fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = us
         let ends_after = !word.ends_with(part_of_name) || !code[at + word.len()..].starts_with(part_of_name);
         ends_before && ends_after
     })
+}
+
+/// What git would commit; in a copy of the sources without git, whatever lies there, but for what builds leave.
+fn listed(work: &mut Work<'_>) -> Result<Vec<String>, Stop> {
+    let git = || tool("git", &["ls-files", "--cached", "--others", "--exclude-standard"]);
+    if work.has(git()) {
+        return Ok(work.ask(git())?.lines().map(str::to_owned).collect());
+    }
+    let mut files = Vec::new();
+    walk(work.root, "", &mut files);
+    Ok(files)
+}
+
+fn walk(root: &Path, folder: &str, files: &mut Vec<String>) {
+    for entry in fs::read_dir(root.join(folder)).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+        if [".git", "target", "node_modules", ".venv", "__pycache__"].contains(&name.as_str()) {
+            continue;
+        }
+        if entry.path().is_dir() {
+            walk(root, &path, files);
+        } else {
+            files.push(path);
+        }
+    }
 }
 
 /// The packages that come from elsewhere.
