@@ -1,0 +1,17 @@
+//! `cargo xtask help`.
+
+use std::process::ExitCode;
+
+use crate::parts::PARTS;
+
+pub(crate) fn help() -> ExitCode {
+    println!("cargo xtask test [PART...]               run every part, or these, in order");
+    println!("cargo xtask bench [NAME] [--quick] [--json]   measure against the raw limit");
+    println!("cargo xtask help                         this list");
+    println!();
+    println!("The parts of `test`:");
+    for part in PARTS {
+        println!("  {:<9} {}", part.name, part.about);
+    }
+    ExitCode::SUCCESS
+}

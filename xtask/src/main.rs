@@ -1,0 +1,39 @@
+//! The project's own commands: `cargo xtask test` runs what CI runs, `cargo xtask bench` measures.
+//!
+//! Deliberately absent: anything a person must set up first. A part that lacks its tool installs it or says
+//! what to install.
+
+mod bench;
+mod guard;
+mod help;
+mod parts;
+mod run;
+mod tally;
+mod test;
+mod tidy;
+mod tools;
+mod work;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        ["test", parts @ ..] => test::test(root(), parts),
+        ["bench", flags @ ..] => bench::bench(root(), flags),
+        [guard::COMMAND, command @ ..] => guard::guard(command),
+        [] | ["help" | "--help" | "-h"] => help::help(),
+        [other, ..] => {
+            eprintln!("xtask: no command `{other}`; `cargo xtask help` lists them");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The repository: the folder that holds this package.
+fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}

@@ -1,0 +1,58 @@
+//! The parts of `cargo xtask test`, in the order they run: cheap ones first.
+
+mod bench;
+mod deny;
+mod docs;
+mod examples;
+mod links;
+mod models;
+mod msrv;
+mod style;
+mod tests;
+mod tidy;
+mod unsafety;
+
+use std::path::Path;
+
+use crate::bench::MANIFEST as BENCHES;
+use crate::work::{Outcome, Work};
+
+pub(crate) struct Part {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// The part has something to do once any of these exists; always, where the list is empty.
+    pub(crate) needs: &'static [&'static str],
+    pub(crate) minutes_max: u64,
+    pub(crate) run: fn(&mut Work<'_>) -> Outcome,
+}
+
+impl Part {
+    pub(crate) fn has_material(&self, root: &Path) -> bool {
+        self.needs.is_empty() || self.needs.iter().any(|path| root.join(path).exists())
+    }
+}
+
+/// Enough for what is not built cold; nothing here may hang for ever.
+const MINUTES: u64 = 10;
+/// For a first build of everything on two slow cores.
+const MINUTES_COLD: u64 = 20;
+/// For loom, which tries every order of events.
+const MINUTES_MODELS: u64 = 60;
+
+#[rustfmt::skip] // A table is read by its columns.
+pub(crate) const PARTS: &[Part] = &[
+    Part { name: "fmt", about: "the code is formatted", needs: &[], minutes_max: MINUTES, run: style::fmt },
+    Part { name: "tidy", about: "the laws of the house: layers, runtimes, unsafe, files, licences", needs: &[], minutes_max: MINUTES, run: tidy::tidy },
+    Part { name: "clippy", about: "no warnings from the compiler or clippy, all features", needs: &[], minutes_max: MINUTES_COLD, run: style::clippy },
+    Part { name: "docs", about: "the documentation builds, and its links lead somewhere", needs: &[], minutes_max: MINUTES, run: docs::docs },
+    Part { name: "unit", about: "the tests of every package", needs: &[], minutes_max: MINUTES_COLD, run: tests::unit },
+    Part { name: "doctest", about: "the examples in the documentation", needs: &[], minutes_max: MINUTES, run: tests::doctest },
+    Part { name: "loom", about: "the ring's models, in every order of events", needs: models::NEEDS, minutes_max: MINUTES_MODELS, run: models::loom },
+    Part { name: "mutants", about: "each weakened ordering is caught by a model", needs: models::MODELS, minutes_max: MINUTES_MODELS, run: models::mutants },
+    Part { name: "asan", about: "the ring's tests under AddressSanitizer (nightly)", needs: &["core/src/ring"], minutes_max: MINUTES_COLD, run: unsafety::asan },
+    Part { name: "valgrind", about: "no leak and no bad access in a run of real terminals", needs: &["core/tests/leaks.rs"], minutes_max: MINUTES, run: unsafety::valgrind },
+    Part { name: "examples", about: "the examples build and run to their end", needs: &["examples/Cargo.toml"], minutes_max: MINUTES_COLD, run: examples::examples },
+    Part { name: "bench", about: "the benchmarks run and print what they promise", needs: &[BENCHES], minutes_max: MINUTES_COLD, run: bench::bench },
+    Part { name: "msrv", about: "the oldest Rust we support builds it", needs: &[], minutes_max: MINUTES, run: msrv::msrv },
+    Part { name: "deny", about: "licences and bans, by cargo-deny where it is installed", needs: &["deny.toml"], minutes_max: MINUTES, run: deny::deny },
+];

@@ -1,0 +1,12 @@
+//! The tests that cargo finds by itself.
+
+use crate::tools::cargo;
+use crate::work::{Outcome, Work};
+
+pub(crate) fn unit(work: &mut Work<'_>) -> Outcome {
+    work.test(cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]))
+}
+
+pub(crate) fn doctest(work: &mut Work<'_>) -> Outcome {
+    work.test(cargo(&["test", "--workspace", "--doc", "--no-fail-fast"]))
+}

@@ -1,0 +1,49 @@
+//! The few unsafe blocks under tools that see what tests cannot: AddressSanitizer and valgrind.
+//!
+//! Deliberately absent: ThreadSanitizer. Without an instrumented standard library it reports races that are not
+//! there; the loom models stand in for it.
+
+use std::process::Command;
+
+use crate::tools::{apt, build, cargo, tool};
+use crate::work::{Outcome, Stop, Work};
+
+/// What valgrind answers when it found an error; a failed test has another code.
+const FOUND: &str = "--error-exitcode=9";
+
+pub(crate) fn asan(work: &mut Work<'_>) -> Outcome {
+    if !work.has(tool("rustup", &["run", "nightly", "cargo", "--version"])) {
+        return Err(Stop::Skipped("there is no nightly toolchain: rustup toolchain install nightly --profile minimal".into()));
+    }
+    let Some(target) = sanitized_target() else {
+        return Err(Stop::Skipped("AddressSanitizer is used on Linux only".into()));
+    };
+    let mut command =
+        tool("rustup", &["run", "nightly", "cargo", "test", "--package", "orchflow-core", "--lib", "--target", target, "ring"]);
+    command.env("RUSTFLAGS", "-Zsanitizer=address").env("CARGO_TARGET_DIR", work.target_dir("asan"));
+    work.test(command)
+}
+
+pub(crate) fn valgrind(work: &mut Work<'_>) -> Outcome {
+    apt(work, "valgrind", "valgrind")?;
+    let command = cargo(&["test", "--package", "orchflow-core", "--test", "leaks", "--no-run", "--message-format=json"]);
+    let Some(program) = build(work, command)?.into_iter().find(|program| program.name == "leaks") else {
+        return work.fail("cargo built no test program `leaks`");
+    };
+    let mut check = Command::new("valgrind");
+    // Only what nothing points to any more: the test harness keeps its own threads' blocks to the end.
+    check.args(["--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite", "--show-leak-kinds=definite", FOUND]);
+    // A child is another program, and what it inherits between fork and exec is not its own leak.
+    check.args(["--trace-children=no", "--child-silent-after-fork=yes"]);
+    check.args([&program.path, "--test-threads=1"]);
+    work.test(check)
+}
+
+/// A target named to cargo, even if it is the host's, keeps build scripts out of the sanitizer.
+fn sanitized_target() -> Option<&'static str> {
+    match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => Some("x86_64-unknown-linux-gnu"),
+        ("linux", "aarch64") => Some("aarch64-unknown-linux-gnu"),
+        _ => None,
+    }
+}

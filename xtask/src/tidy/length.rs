@@ -1,0 +1,39 @@
+//! A file past 500 lines usually holds a second idea; past 600 it needs a reason.
+
+use super::{Finding, Tree};
+
+const LINES_MAX: usize = 600;
+
+/// Files that may be longer, each with the reason.
+const LONGER: &[(&str, &str)] = &[];
+
+const KINDS: &[&str] = &[".rs", ".ts", ".js", ".py", ".pyi", ".c", ".cpp", ".hpp"];
+
+pub(crate) fn find(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in tree.files.iter().filter(|file| KINDS.iter().any(|kind| file.path.ends_with(kind))) {
+        let lines = file.text.lines().count();
+        if lines > LINES_MAX && !LONGER.iter().any(|(path, _)| *path == file.path) {
+            let fix = "split it where the second idea starts, or give a reason in xtask/src/tidy/length.rs";
+            findings.push(Finding::new(&file.path, lines, format!("{lines} lines"), fix));
+        }
+    }
+    for (path, _) in LONGER {
+        if tree.file(path).is_none_or(|file| file.text.lines().count() <= LINES_MAX) {
+            findings.push(Finding::new(*path, 0, "needs no exception any more", "take it out of xtask/src/tidy/length.rs"));
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::found;
+
+    #[test]
+    fn line_too_many_is_found() {
+        let (enough, too_much) = ("x\n".repeat(LINES_MAX), "x\n".repeat(LINES_MAX + 1));
+        assert_eq!(found(find, &[("a.rs", &enough), ("b.py", &too_much), ("c.json", &too_much)]), ["b.py:601"]);
+    }
+}

@@ -1,0 +1,79 @@
+//! The tools the parts call, and how to come by those that are not everywhere.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::work::{Outcome, Stop, Work};
+
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args);
+    command
+}
+
+/// `program` with `args`.
+pub(crate) fn tool(program: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(args);
+    command
+}
+
+/// Installs `package` unless `program` answers; where we may not, skips the part and says what to install.
+pub(crate) fn apt(work: &mut Work<'_>, program: &str, package: &str) -> Outcome {
+    if work.has(tool(program, &["--version"])) {
+        return Ok(());
+    }
+    if !is_root() || !work.has(tool("apt-get", &["--version"])) {
+        return Err(Stop::Skipped(format!("{program} is not installed: apt-get install {package}")));
+    }
+    let mut install = tool("apt-get", &["install", "--yes", "--no-install-recommends", package]);
+    install.env("DEBIAN_FRONTEND", "noninteractive");
+    work.run(install)
+}
+
+/// Adds a component of the toolchain unless it is there. Failing to is a failure: the core parts never skip.
+pub(crate) fn component(work: &mut Work<'_>, subcommand: &str, component: &str) -> Outcome {
+    if work.has(cargo(&[subcommand, "--version"])) { Ok(()) } else { work.run(tool("rustup", &["component", "add", component])) }
+}
+
+/// A program cargo has built.
+pub(crate) struct Built {
+    pub(crate) name: String,
+    pub(crate) path: String,
+}
+
+/// Builds with `command`, which must ask for JSON messages, and returns the programs in the order they were built.
+pub(crate) fn build(work: &mut Work<'_>, command: Command) -> Result<Vec<Built>, Stop> {
+    let messages = work.ask(command)?;
+    Ok(messages.lines().filter_map(|line| built(&serde_json::from_str(line).ok()?)).collect())
+}
+
+fn built(message: &Value) -> Option<Built> {
+    let path = message.get("executable")?.as_str()?.to_owned();
+    let name = message.get("target")?.get("name")?.as_str()?.to_owned();
+    Some(Built { name, path })
+}
+
+#[cfg(unix)]
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[cfg(not(unix))]
+fn is_root() -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_messages_about_programs_name_one() {
+        let message = serde_json::json!({ "reason": "compiler-artifact", "executable": "/t/leaks-1", "target": { "name": "leaks" } });
+        let program = built(&message).expect("a program");
+        assert_eq!((program.name.as_str(), program.path.as_str()), ("leaks", "/t/leaks-1"));
+        assert!(built(&serde_json::json!({ "executable": null, "target": { "name": "core" } })).is_none());
+    }
+}
