@@ -3,6 +3,7 @@
 
 pub mod id;
 pub mod limits;
+pub mod metrics;
 pub mod pty;
 pub mod size;
 pub mod time;
