@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod id;
+pub mod input;
 pub mod limits;
 pub mod metrics;
 pub mod pty;

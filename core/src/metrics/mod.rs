@@ -6,7 +6,7 @@
 //! measured, which is 1.0 times a bare `fetch_add`. Reading is a [`MetricsSnapshot`]: a plain struct, from which
 //! the [OpenMetrics text](openmetrics) is made.
 //!
-//! Counters only grow, and wrap never in practice (2⁶⁴ bytes are 584 years at a gigabyte a second). A snapshot
+//! Counters only grow, and in practice never wrap (2⁶⁴ bytes are 584 years at a gigabyte a second). A snapshot
 //! taken while others record is not one instant: each number is right, two of them may be a few events apart.
 //!
 //! Deliberately absent: a registry, metrics by name, and labels with free text. A terminal's title, command or id in a
