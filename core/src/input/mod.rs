@@ -1,4 +1,4 @@
-//! What goes into a terminal, before it is queued: [checked](validate), pasted or made from
+//! What goes into a terminal, before it is queued: [checked](validate), [pasted](paste) or made from
 //! named keys.
 //!
 //! Everything here is a function of its arguments. Bytes a user typed are never altered: [`validate`] takes them or
@@ -7,4 +7,5 @@
 //! Deliberately absent: a filter for "dangerous commands" (a shell has more spellings than any list) and a scan
 //! for Ctrl-C in passing bytes (what is urgent is the caller's to say).
 
+pub mod paste;
 pub mod validate;
