@@ -336,7 +336,7 @@ mod tests {
                 (Ok(()), Err(error)) => prop_assert!(gate.is_mid_character() && error.error_len().is_none()),
                 (Err(Refused::NotUtf8 { offset, byte }), Err(_)) => {
                     prop_assert_eq!(bytes[offset], byte);
-                    let may_go_on = |end: usize| std::str::from_utf8(&bytes[..end]).map_or_else(|error| error.error_len().is_none(), |_| true);
+                    let may_go_on = |end: usize| !std::str::from_utf8(&bytes[..end]).is_err_and(|error| error.error_len().is_some());
                     prop_assert!(may_go_on(offset) && !may_go_on(offset + 1));
                 }
                 (gate, std) => prop_assert!(false, "{gate:?} but {std:?}"),
@@ -344,7 +344,10 @@ mod tests {
         }
 
         #[test]
-        fn where_writes_are_cut_changes_no_verdict(text in "\\PC{0,8}[\u{80}-\u{9f}\u{1b}\n]?\\PC{0,8}", cut in any::<prop::sample::Index>()) {
+        fn where_writes_are_cut_changes_no_verdict(
+            text in "\\PC{0,8}[\u{80}-\u{9f}\u{1b}\n]?\\PC{0,8}",
+            cut in any::<prop::sample::Index>(),
+        ) {
             let (head, tail) = text.as_bytes().split_at(cut.index(text.len() + 1));
             let whole = gate(true, Controls::Text).check(text.as_bytes());
             let mut parts = gate(true, Controls::Text);
