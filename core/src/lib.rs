@@ -2,7 +2,9 @@
 #![deny(unsafe_code)]
 
 pub mod id;
+pub mod input;
 pub mod limits;
+pub mod metrics;
 pub mod pty;
 pub mod ring;
 pub mod size;
