@@ -92,7 +92,8 @@ impl Command {
     pub fn environment(&self) -> BTreeMap<OsString, OsString> {
         let mut env = BTreeMap::new();
         if self.env_inherited {
-            env.extend(std::env::vars_os());
+            // A host may have been given variables that cannot be passed on; they are not the caller's fault.
+            env.extend(std::env::vars_os().filter(|(name, _)| is_name(name)));
             env.insert("TERM".into(), "xterm-256color".into());
         }
         for (name, change) in &self.env_changes {
@@ -102,5 +103,37 @@ impl Command {
             };
         }
         env
+    }
+    /// The first text that cannot be passed to a program: a NUL byte inside, or a variable's name that is empty or
+    /// has `=`.
+    pub(crate) fn malformed(&self) -> Option<OsString> {
+        if let Some(name) = self.env_changes.keys().find(|name| !is_name(name)) {
+            return Some(name.clone());
+        }
+        let texts = [self.program.as_os_str()].into_iter().chain(self.args.iter().map(OsString::as_os_str));
+        let texts = texts.chain(self.current_dir.iter().map(|dir| dir.as_os_str()));
+        let mut texts = texts.chain(self.env_changes.values().flatten().map(OsString::as_os_str));
+        texts.find(|text| text.as_encoded_bytes().contains(&0)).map(OsStr::to_owned)
+    }
+}
+
+fn is_name(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    !name.is_empty() && !name.contains(&b'=') && !name.contains(&0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_passed_is_found() {
+        let sh = || Command::new("sh");
+        assert_eq!(sh().arg("-c").env("A", "").current_dir("/").malformed(), None);
+        let bad =
+            [Command::new("s\0h"), sh().arg("a\0b"), sh().env("A=B", ""), sh().env("", ""), sh().env("A", "\0"), sh().current_dir("\0")];
+        for command in bad {
+            assert!(command.malformed().is_some(), "{command:?}");
+        }
     }
 }

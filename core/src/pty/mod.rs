@@ -5,12 +5,15 @@
 //! descriptor, so that a provider with none (ConPTY, a terminal behind ssh) can stand beside them.
 
 mod command;
+#[cfg(all(test, target_os = "linux"))]
+mod conformance;
 mod error;
 mod exit;
 mod line;
 // pub mod scripted;
 mod signal;
-// #[cfg(unix)] pub mod unix;
+#[cfg(target_os = "linux")]
+pub mod unix;
 
 use std::io;
 use std::sync::Arc;
@@ -18,7 +21,7 @@ use std::sync::Arc;
 pub use command::Command;
 pub use error::SpawnError;
 pub use exit::{Exit, ExitStatus};
-pub use line::LineMode;
+pub use line::{LineLength, LineMode};
 pub use signal::{Signal, Target};
 
 use crate::id::SessionId;
