@@ -7,7 +7,8 @@ use super::{Finding, Tree};
 const LAYERS: &[&[&str]] = &[
     &["limits", "time", "id"],
     &["size", "metrics", "resilience"],
-    &["ring", "flow", "input", "batch"],
+    &["ring", "input", "batch"],
+    &["flow"],
     &["pty", "screen", "diff", "text", "watch"],
     &["session", "state"],
     &["protocol"],

@@ -127,7 +127,7 @@ fn test_items(code: &str) -> Vec<Range<usize>> {
         let attribute = start..start + closing(&code[start + 1..]).map_or(1, |end| end + 1);
         let condition = &code[attribute.clone()];
         let tests = condition.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "test");
-        if tests && !condition.contains("not(") && !items.last().is_some_and(|item| item.contains(&start)) {
+        if tests && !condition.contains("not(test") && !items.last().is_some_and(|item| item.contains(&start)) {
             items.push(start..attribute.end + item_end(&code[attribute.end..]));
         }
     }

@@ -76,7 +76,7 @@ impl File {
     pub(crate) fn is_test(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         let by_name = name.starts_with("tests") || ["conformance.rs", "models.rs"].contains(&name);
-        by_name || ["tests", "models"].iter().any(|folder| self.path.split('/').any(|part| part == *folder))
+        by_name || ["tests", "models", "conformance"].iter().any(|folder| self.path.split('/').any(|part| part == *folder))
     }
 }
 

@@ -8,7 +8,8 @@ const CSI: &[u8] = b"\x1b[";
 const SS3: &[u8] = b"\x1bO";
 
 /// Whoever holds Alt or Meta means the same: xterm by default takes the one key for both.
-const ALT_OR_META: Modifiers = Modifiers::from_bits(Modifiers::ALT.bits() | Modifiers::META.bits()).unwrap();
+const ALT_OR_META: Modifiers =
+    Modifiers::from_bits(Modifiers::ALT.bits() | Modifiers::META.bits()).expect("two flags of the set make one of it");
 
 /// The shape of what a key sends, before modes and modifiers have their say.
 enum Form {
