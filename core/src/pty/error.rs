@@ -51,8 +51,15 @@ pub enum SpawnError {
         /// How many that is.
         limit: usize,
     },
+    /// The choices made for the session do not fit together.
+    Options {
+        /// Which.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The hub is closed.
     Closed,
+    /// This process is a fork of the one that opened the hub.
+    Forked,
     /// Anything else the system refuses.
     Io {
         /// Which step.
@@ -93,7 +100,9 @@ impl fmt::Display for SpawnError {
             SpawnError::Malformed { text } => write!(f, "{text:?} cannot be passed to a program (a NUL byte, or a bad variable name)"),
             SpawnError::Exhausted { .. } => f.write_str("the system has no terminal, descriptor or process left"),
             SpawnError::TooManySessions { limit } => write!(f, "the hub's {limit} sessions are all in use"),
+            SpawnError::Options { .. } => f.write_str("the options of the session do not fit together"),
             SpawnError::Closed => f.write_str("the hub is closed"),
+            SpawnError::Forked => f.write_str("this process is a fork of the one that opened the hub"),
             SpawnError::Io { doing, .. } => write!(f, "could not {doing}"),
         }
     }
@@ -103,6 +112,7 @@ impl std::error::Error for SpawnError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             SpawnError::BadDirectory { source, .. } | SpawnError::Exhausted { source } | SpawnError::Io { source, .. } => Some(source),
+            SpawnError::Options { source } => Some(&**source),
             _ => None,
         }
     }

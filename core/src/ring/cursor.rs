@@ -94,6 +94,15 @@ impl<S: Storage> Cursor<S> {
         Step::Gap { from, to: base }
     }
 
+    /// Whether a step would find anything. Leaves everything as it is.
+    #[cfg(not(orchflow_loom))]
+    pub(super) fn is_ready(&mut self) -> bool {
+        let offset = self.offset;
+        let step = self.step();
+        self.offset = offset; // A gap that was looked at is still to be told.
+        !matches!(step, Step::Pending)
+    }
+
     /// Moves over `bytes` that were read.
     pub(super) fn advance(&mut self, bytes: usize) {
         self.offset += bytes as u64;

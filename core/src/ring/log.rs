@@ -7,7 +7,7 @@
 use std::sync::OnceLock;
 
 use super::order;
-use super::seat::{Mode, Seat, SeatList, Seats, Wakes};
+use super::seat::{Mode, SeatList, Seats, Standing, Wakes};
 use super::segment::{Segment, Storage};
 use super::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -243,6 +243,18 @@ impl<S: Storage> Writer<S> {
     /// Says whether acknowledgements are waited for. Look at [`floor`](Writer::floor) once more after saying so.
     pub fn set_waiting(&mut self, waiting: bool) {
         self.shared.seats.set_waiting(waiting);
+    }
+
+    /// Where each reader stands.
+    pub fn standings(&mut self) -> Vec<Standing> {
+        self.seats.current(&self.shared.seats).iter().map(|seat| seat.standing()).collect()
+    }
+
+    /// Waits no longer for the reader that was at `index` of the last [`standings`](Writer::standings); it is lossy from now on.
+    pub fn demote(&mut self, index: usize) {
+        if let Some(seat) = self.seats.seen().get(index) {
+            seat.demote();
+        }
     }
 
     /// Lets `source` write straight into the tail, publishes what it wrote and collects whom to wake. The room it

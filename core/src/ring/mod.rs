@@ -9,7 +9,7 @@
 //! * One wake per parked reader, not per chunk: a reader that is not waiting costs the writer one load.
 //!
 //! Deliberately absent: UTF-8 and escape sequences (a read may cut either), and any decision about when
-//! to stop reading a terminal (that is the session's).
+//! to stop reading a terminal (see [`crate::flow`]).
 //!
 //! # Examples
 //! ```
@@ -39,7 +39,7 @@ pub use log::{PoolSpent, Writer};
 pub use pool::Pool;
 #[cfg(not(orchflow_loom))]
 pub use reader::{Read, Reader};
-pub use seat::{Mode, Wakes};
+pub use seat::{Mode, Standing, Wakes};
 pub use segment::{Buffer, Storage};
 
 /// A log that keeps the newest `capacity` bytes (at least one page), its memory from `pool`.

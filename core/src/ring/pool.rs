@@ -3,10 +3,12 @@
 //! A silent terminal holds none of it, a quiet one 4 KiB, a busy one 64 KiB at a time. Returned buffers are
 //! kept for the next taker, up to [`CACHED`] of each size; taking and returning are lock-free.
 
+use std::task::Waker;
+
 use concurrent_queue::ConcurrentQueue;
 
 use super::segment::Buffer;
-use super::sync::{Arc, AtomicUsize, Ordering};
+use super::sync::{Arc, AtomicBool, AtomicUsize, AtomicWaker, Ordering, fence};
 use crate::limits::READ_MAX;
 
 /// Buffer sizes, in bytes: a page, and two steps to the most that one read may take.
@@ -20,12 +22,20 @@ pub struct Pool {
     free: [ConcurrentQueue<Box<[u8]>>; SIZES.len()],
     used: AtomicUsize,
     limit: usize,
+    starving: AtomicBool,
+    relief: AtomicWaker,
 }
 
 impl Pool {
     /// A pool that lends at most `limit` bytes at a time.
     pub fn new(limit: usize) -> Arc<Pool> {
-        Arc::new(Pool { free: std::array::from_fn(|_| ConcurrentQueue::bounded(CACHED)), used: AtomicUsize::new(0), limit })
+        Arc::new(Pool {
+            free: std::array::from_fn(|_| ConcurrentQueue::bounded(CACHED)),
+            used: AtomicUsize::new(0),
+            limit,
+            starving: AtomicBool::new(false),
+            relief: AtomicWaker::new(),
+        })
     }
 
     /// Bytes lent at this moment, never more than [`limit`](Pool::limit).
@@ -36,6 +46,13 @@ impl Pool {
     /// The budget, in bytes.
     pub fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// Asks for a wake-up when a buffer comes back. Try to take once more afterwards, and only then wait.
+    pub fn want_relief(&self, waker: &Waker) {
+        self.relief.register(waker);
+        self.starving.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst); // With the one in `give_back`: either we see the budget paid back, or it sees us.
     }
 
     /// Lends a buffer of `bytes`, one of [`SIZES`], unless that would exceed the budget.
@@ -59,12 +76,15 @@ impl Lease {
     pub(super) fn give_back(&self, memory: Box<[u8]>) {
         self.pool.used.fetch_sub(memory.len(), Ordering::Relaxed);
         drop(self.pool.free[self.class].push(memory));
+        fence(Ordering::SeqCst);
+        if self.pool.starving.load(Ordering::Relaxed) && self.pool.starving.swap(false, Ordering::Relaxed) {
+            self.pool.relief.take().into_iter().for_each(Waker::wake);
+        }
     }
 }
 
 #[cfg(all(test, not(orchflow_loom)))]
 mod tests {
-    use super::super::segment::Storage;
     use super::*;
 
     #[test]
@@ -79,22 +99,5 @@ mod tests {
         assert!(Pool::take(&pool, SIZES[0]).is_some());
         drop(middle);
         assert_eq!(pool.used(), 0);
-    }
-
-    #[test]
-    fn a_returned_buffer_is_used_again() {
-        let pool = Pool::new(SIZES[2]);
-        let address = |buffer: &Buffer| {
-            // Nobody else holds it, so looking at it is exclusive.
-            #[allow(unsafe_code)]
-            // SAFETY: `buffer` is not shared in this test.
-            unsafe {
-                buffer.show(0, 1, |bytes| bytes.as_ptr() as usize)
-            }
-        };
-        let first = Pool::take(&pool, SIZES[2]).unwrap();
-        let place = address(&first);
-        drop(first);
-        assert_eq!(address(&Pool::take(&pool, SIZES[2]).unwrap()), place);
     }
 }

@@ -85,6 +85,16 @@ impl Reader {
         }
     }
 
+    /// Asks for a wake-up when there is something to read, unless there is: then it answers `true`, and nobody is woken.
+    pub fn park(&mut self, waker: &Waker) -> bool {
+        self.cursor.park(waker);
+        let ready = self.cursor.is_ready();
+        if ready {
+            self.cursor.seat.unpark();
+        }
+        ready
+    }
+
     /// Says that everything before `offset` has been dealt with (rendered, written, passed on); at most what was
     /// read. Answers whether the writer has stopped and waits to hear so.
     pub fn ack(&self, offset: u64) -> bool {

@@ -1,5 +1,6 @@
 //! What the writer knows of one reader: where it is, what it holds, and how to wake it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 
 use super::order::{self, FENCE_ACKED, FENCE_PARKED, FENCE_PUBLISHED, FENCE_WAITING};
@@ -15,6 +16,17 @@ pub enum Mode {
     Viewer = 1,
     /// Takes what is there: the writer never waits for it, and it is told each gap.
     Lossy = 2,
+}
+
+/// Where one reader stands, as far as others are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What it may demand.
+    pub mode: Mode,
+    /// Everything before this offset is acknowledged.
+    pub acked: u64,
+    /// Whether it has read everything and sleeps until there is more.
+    pub waits: bool,
 }
 
 /// One reader as the writer sees it.
@@ -60,8 +72,8 @@ impl Seat {
         self.pinned.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_parked(&self) -> bool {
-        self.parked.load(Ordering::Relaxed)
+    pub(super) fn standing(&self) -> Standing {
+        Standing { mode: self.mode(), acked: self.acked(), waits: self.parked.load(Ordering::Relaxed) }
     }
 
     /// Asks to be woken. The caller must look once more afterwards, and only then sleep.
@@ -161,6 +173,11 @@ impl SeatList {
         &self.seats
     }
 
+    /// The seats as they were when last looked at: indices into [`current`](SeatList::current) hold.
+    pub(super) fn seen(&self) -> &[Arc<Seat>] {
+        &self.seats
+    }
+
     /// The writer has published: collects the wakers of all who are parked.
     pub(super) fn collect_parked(&mut self, all: &Seats, wakes: &mut Wakes) {
         order::handshake(FENCE_PUBLISHED);
@@ -185,9 +202,18 @@ impl Wakes {
         self.0.push(waker);
     }
 
-    /// Wakes everybody collected so far.
+    /// Wakes everybody collected so far. One whose waker panics does not keep the others asleep; its panic goes on
+    /// after them.
     pub fn wake(&mut self) {
-        self.0.drain(..).for_each(Waker::wake);
+        let mut panicked = None;
+        for waker in self.0.drain(..) {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                panicked = Some(panic);
+            }
+        }
+        if let Some(panic) = panicked.filter(|_| !std::thread::panicking()) {
+            resume_unwind(panic);
+        }
     }
 }
 

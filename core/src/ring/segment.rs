@@ -154,7 +154,8 @@ impl<S: Storage> Segment<S> {
         Ok(wrote)
     }
 
-    /// Shows published bytes. Only the holder of a pin; `to` is at most a length this thread has seen.
+    /// Shows published bytes, as the models read them. Only the holder of a pin; `to` is at most a length this thread has seen.
+    #[cfg(orchflow_loom)]
     pub(super) fn show<R>(&self, from: usize, to: usize, read: impl FnOnce(&[u8]) -> R) -> R {
         // SAFETY: bytes below the published length are never written again, and the pin keeps the storage.
         self.with_storage(|storage| unsafe { storage.show(from, to, read) })
