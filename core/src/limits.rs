@@ -1,7 +1,7 @@
 //! Every bound of the engine, with its reason. "Everything is bounded" is a law here; these are the bounds.
 //!
-//! The ones an embedder may move are the defaults of `HubOptions` and
-//! `SessionOptions`; the rest are fixed.
+//! The ones an embedder may move are the defaults of [`crate::hub::HubOptions`] and
+//! [`crate::session::SessionOptions`]; the rest are fixed.
 
 use std::time::Duration;
 
@@ -52,3 +52,9 @@ pub const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// How long after a keystroke its session's output goes first.
 pub const INTERACTIVE: Duration = Duration::from_millis(2);
+
+/// Sessions of one hub. Linux itself stops at `kernel.pty.max` (4,096 unless raised).
+pub const SESSIONS_MAX: usize = 10_000;
+
+/// Bytes of output a hub reads before it gives way to its runtime's other tasks: about 2 ms of a flood.
+pub const TURN_BYTES: usize = 256 << 10;

@@ -1,0 +1,101 @@
+//! Making a hub.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use super::clock::Clock;
+use super::core::Core;
+use super::{Hub, Inner};
+use crate::limits::{POOL_BYTES, SESSIONS_MAX};
+use crate::metrics::ErrorKind;
+use crate::pty::PtyBackend;
+use crate::pty::unix::UnixPtys;
+
+/// Limits of a hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HubOptions {
+    /// Output buffers of all sessions together, in bytes.
+    pub pool_bytes: usize,
+    /// Sessions at one time.
+    pub sessions_max: usize,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        HubOptions { pool_bytes: POOL_BYTES, sessions_max: SESSIONS_MAX }
+    }
+}
+
+/// A hub in the making: [`Hub::builder`].
+#[derive(Default)]
+pub struct HubBuilder {
+    options: HubOptions,
+    backend: Option<Arc<dyn PtyBackend>>,
+    manual_clock: bool,
+}
+
+impl HubBuilder {
+    /// Other limits.
+    pub fn options(self, options: HubOptions) -> Self {
+        HubBuilder { options, ..self }
+    }
+
+    /// Another provider of terminals than the kernel.
+    pub fn backend(self, backend: Arc<dyn PtyBackend>) -> Self {
+        HubBuilder { backend: Some(backend), ..self }
+    }
+
+    /// A clock that begins at zero and moves only by [`Hub::advance`], for tests without waiting.
+    pub fn manual_clock(self) -> Self {
+        HubBuilder { manual_clock: true, ..self }
+    }
+
+    /// A hub that its host drives.
+    ///
+    /// # Errors
+    /// As [`Hub::new`].
+    pub fn hosted(self) -> io::Result<Hub> {
+        let core = self.core()?;
+        core.poller.add_flag(core.events.flag())?;
+        Ok(Hub { inner: Arc::new(Inner { core: Arc::new(core), thread: None }) })
+    }
+
+    /// A hub that drives itself on one thread.
+    ///
+    /// # Errors
+    /// As [`Hub::threaded`].
+    pub fn threaded(self) -> io::Result<Hub> {
+        let core = Arc::new(self.core()?);
+        let driven = Arc::clone(&core);
+        let thread = thread::Builder::new().name("orchflow-hub".into()).spawn(move || driven.run())?;
+        Ok(Hub { inner: Arc::new(Inner { core, thread: Some(thread) }) })
+    }
+
+    fn core(self) -> io::Result<Core> {
+        let clock = if self.manual_clock { Clock::manual() } else { Clock::Monotonic };
+        Core::new(self.options, self.backend.unwrap_or_else(|| Arc::new(UnixPtys)), clock)
+    }
+}
+
+impl Core {
+    /// The thread of a threaded hub.
+    fn run(&self) {
+        while !self.stopping.load(Ordering::SeqCst) {
+            // A waker that panics is its owner's bug; the other sessions go on. It was called with no lock held, and
+            // every effect before it was carried out.
+            match catch_unwind(AssertUnwindSafe(|| self.turn(None))) {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) | Err(_) => self.metrics.error(ErrorKind::Io),
+            }
+        }
+    }
+
+    /// Has the thread end after its turn.
+    pub(super) fn stop_thread(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.poller.ring_bell();
+    }
+}

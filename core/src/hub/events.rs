@@ -1,0 +1,138 @@
+//! What happened, waiting for the host to take it, and the descriptor that says so.
+//!
+//! Bounded by what can be open at once: of a session, each kind of event waits at most once (a later resize
+//! takes the place of an earlier one), and dropped input, of which every range matters, up to [`DROPPED_MAX`]
+//! ranges; then the session refuses input that would drop more.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::mem::discriminant;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use parking_lot::Mutex;
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::id::SessionId;
+use crate::session::{Event, EventKind};
+
+/// Ranges of dropped input that may wait per session.
+pub(super) const DROPPED_MAX: usize = 1024;
+
+/// Events in order, and an eventfd that is readable while there are any.
+pub(super) struct Events {
+    queue: Mutex<Queue>,
+    flag: OwnedFd,
+}
+
+#[derive(Default)]
+struct Queue {
+    events: VecDeque<Event>,
+    /// How many of each session wait.
+    waiting: HashMap<SessionId, usize>,
+}
+
+impl Events {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Events { queue: Mutex::default(), flag: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)? })
+    }
+
+    /// Readable while events wait.
+    pub(super) fn flag(&self) -> BorrowedFd<'_> {
+        self.flag.as_fd()
+    }
+
+    pub(super) fn push(&self, session: SessionId, kinds: impl IntoIterator<Item = EventKind>) {
+        let mut queue = self.queue.lock();
+        let was_empty = queue.events.is_empty();
+        for kind in kinds {
+            queue.push(Event { session, kind });
+        }
+        if was_empty && !queue.events.is_empty() {
+            // It can only fail when the counter is full, and then it is readable.
+            let _full = rustix::io::write(&self.flag, &1u64.to_ne_bytes());
+        }
+    }
+
+    pub(super) fn pop(&self) -> Option<Event> {
+        let mut queue = self.queue.lock();
+        let event = queue.pop()?;
+        if queue.events.is_empty() {
+            let _empty = rustix::io::read(&self.flag, &mut [0u8; 8]);
+        }
+        Some(event)
+    }
+
+    /// How many events of `session` wait.
+    pub(super) fn waiting(&self, session: SessionId) -> usize {
+        self.queue.lock().waiting.get(&session).copied().unwrap_or(0)
+    }
+}
+
+impl Queue {
+    fn push(&mut self, event: Event) {
+        let waiting = self.waiting.entry(event.session).or_default();
+        if *waiting > 0 && self.events.iter_mut().rev().any(|earlier| merge(earlier, &event)) {
+            return;
+        }
+        *waiting += 1;
+        self.events.push_back(event);
+    }
+
+    fn pop(&mut self) -> Option<Event> {
+        let event = self.events.pop_front()?;
+        if let Some(waiting) = self.waiting.get_mut(&event.session) {
+            *waiting -= 1;
+            if *waiting == 0 {
+                self.waiting.remove(&event.session);
+            }
+        }
+        Some(event)
+    }
+}
+
+/// Lets `earlier` stand for `event` as well, if it can.
+fn merge(earlier: &mut Event, event: &Event) -> bool {
+    if earlier.session != event.session || discriminant(&earlier.kind) != discriminant(&event.kind) {
+        return false;
+    }
+    match (&mut earlier.kind, event.kind) {
+        (EventKind::InputDropped { to, .. }, EventKind::InputDropped { from, to: further }) if *to == from => *to = further,
+        (EventKind::InputDropped { .. }, _) => return false,
+        (kind, later) => *kind = later,
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::size::Size;
+
+    fn taken(kinds: &[EventKind]) -> Vec<EventKind> {
+        let events = Events::new().unwrap();
+        for kind in kinds {
+            events.push(SessionId::from_raw(1), [*kind]);
+        }
+        std::iter::from_fn(|| events.pop()).map(|event| event.kind).collect()
+    }
+
+    #[test]
+    fn a_resize_storm_waits_as_its_last_one() {
+        let resized = |number| EventKind::Resized { number, size: Size::DEFAULT };
+        assert_eq!(taken(&[resized(1), EventKind::Output, resized(2), EventKind::Output]), [resized(2), EventKind::Output]);
+    }
+
+    #[test]
+    fn dropped_ranges_merge_only_where_they_touch() {
+        let dropped = |from, to| EventKind::InputDropped { from, to };
+        assert_eq!(taken(&[dropped(0, 5), dropped(5, 9), dropped(10, 11)]), [dropped(0, 9), dropped(10, 11)]);
+    }
+
+    #[test]
+    fn sessions_do_not_merge_with_each_other() {
+        let events = Events::new().unwrap();
+        events.push(SessionId::from_raw(1), [EventKind::Output]);
+        events.push(SessionId::from_raw(2), [EventKind::Output]);
+        assert_eq!((events.waiting(SessionId::from_raw(1)), events.waiting(SessionId::from_raw(2))), (1, 1));
+    }
+}
