@@ -1,7 +1,7 @@
 //! What every handle of a hub shares, and the one way to touch a session.
 //!
 //! Lock order: a session's terminal before any of the hub's own locks (table, timers, events), never two sessions, never
-//! two of the hub's. Wakers run, and terminals are dropped, with no lock held.
+//! two of the hub's. Wakers run with no lock held.
 
 use std::collections::HashMap;
 use std::io;
@@ -44,19 +44,21 @@ pub(super) struct Core {
     ids: AtomicU64,
     /// Sessions with input in the last moments, whose output goes first.
     pub(super) interactive: Mutex<Vec<Arc<Cell>>>,
+    /// How many threads drive the hub for a future.
+    hidden: Mutex<usize>,
     /// Sessions that wait for memory.
     pub(super) starving: Mutex<Vec<Arc<Cell>>>,
     pub(super) starving_count: AtomicUsize,
 }
 
 impl Core {
-    pub(super) fn new(options: HubOptions, backend: Arc<dyn PtyBackend>, clock: Clock) -> io::Result<Self> {
+    pub(super) fn new(options: HubOptions, backend: Arc<dyn PtyBackend>, clock: Clock, told: bool) -> io::Result<Self> {
         let metrics = Arc::new(Metrics::new());
         metrics.pool_limit(options.pool_bytes);
         Ok(Core {
             poller: Arc::new(Poller::new()?),
             clock,
-            events: Events::new()?,
+            events: Events::new(told)?,
             metrics,
             backend,
             options,
@@ -68,6 +70,7 @@ impl Core {
             alarm: AtomicU64::new(u64::MAX),
             ids: AtomicU64::new(0),
             interactive: Mutex::default(),
+            hidden: Mutex::new(0),
             starving: Mutex::default(),
             starving_count: AtomicUsize::new(0),
         })
@@ -126,7 +129,7 @@ impl Core {
         if let Some(at) = sooner {
             self.schedule(at, Due::Session(cell.id));
         }
-        if !effects.events.is_empty() {
+        if !effects.events.is_empty() && cell.is_held() {
             self.events.push(cell.id, effects.events.drain(..));
         }
         if let Some(exit) = exit {
@@ -145,6 +148,19 @@ impl Core {
         if known.is_some() {
             self.metrics.session_closed();
         }
+    }
+
+    /// Shows, or no longer shows, on the descriptor that events wait. A thread that drives the hub for a future would find it
+    /// readable for ever by events that the future does not take.
+    pub(super) fn show_events(&self, show: bool) -> io::Result<()> {
+        let mut hidden = self.hidden.lock();
+        match show {
+            false if *hidden == 0 => self.poller.remove_flag(self.events.flag())?,
+            true if *hidden == 1 => self.poller.add_flag(self.events.flag())?,
+            _ => {}
+        }
+        *hidden = if show { *hidden - 1 } else { *hidden + 1 };
+        Ok(())
     }
 
     // ---- Deadlines ----

@@ -4,7 +4,9 @@
 //! after every other read: looping over a flood to fill a buffer costs a keystroke beside eight floods a factor of about
 //! a hundred, this a factor of about two (`echo.loaded.p99` in the benches).
 
+use std::any::Any;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Wake, Waker};
@@ -28,6 +30,8 @@ const TRIED_MAX: usize = 4;
 pub(super) struct Done {
     /// Things that were ready, not counting events that wait for the host.
     pub(super) things: usize,
+    /// Events wait for the host.
+    pub(super) events: bool,
     /// Bytes of output read.
     pub(super) bytes: usize,
 }
@@ -60,20 +64,23 @@ impl Core {
             match happened {
                 Happened::Bell => self.answer_bell(&mut ready),
                 Happened::Alarm => self.poller.silence_alarm(),
-                Happened::Flag => {}
+                Happened::Flag => done.events = true,
                 Happened::Session(id, what) => ready.extend(self.cell(id).map(|cell| (cell, what))),
             }
         })?;
         self.metrics.dispatch_turn();
-        done.bytes = self.attend(&mut ready);
-        done.things += self.run_timers();
+        let mut panics = Panics::default();
+        done.bytes = self.attend(&mut ready, &mut panics);
+        done.things += self.run_timers(&mut panics);
+        panics.resume();
         Ok(done)
     }
 
     /// Deals with the sessions that are ready; returns the bytes read.
-    fn attend(&self, ready: &mut [(Arc<Cell>, Ready)]) -> usize {
+    fn attend(&self, ready: &mut [(Arc<Cell>, Ready)], panics: &mut Panics) -> usize {
+        let mut attend_one = |cell: &Arc<Cell>, what| panics.catch(|| self.attend_one(cell, what)).unwrap_or(0);
         if let [(cell, what)] = ready {
-            return self.attend_one(cell, *what);
+            return attend_one(cell, *what);
         }
         let typed_into = self.interactive_now();
         if !typed_into.is_empty() {
@@ -82,10 +89,9 @@ impl Core {
         }
         let mut bytes = 0;
         for (cell, what) in ready.iter() {
-            bytes += self.attend_one(cell, *what);
-            if what.read {
-                let others = typed_into.iter().filter(|typed| !Arc::ptr_eq(typed, cell));
-                bytes += others.map(|typed| self.attend_one(typed, Ready { read: true, ..Ready::default() })).sum::<usize>();
+            bytes += attend_one(cell, *what);
+            for typed in typed_into.iter().filter(|typed| what.read && !Arc::ptr_eq(typed, cell)) {
+                bytes += attend_one(typed, Ready { read: true, ..Ready::default() });
             }
         }
         bytes
@@ -144,7 +150,7 @@ impl Core {
         }
     }
 
-    fn run_timers(&self) -> usize {
+    fn run_timers(&self, panics: &mut Panics) -> usize {
         let now = self.now();
         if !self.is_alarm_due(now) {
             return 0;
@@ -152,7 +158,7 @@ impl Core {
         let mut ran = 0;
         while let Some(due) = self.take_due(now) {
             ran += 1;
-            match due {
+            panics.catch(|| match due {
                 Due::Task(waker) => waker.wake(),
                 Due::Session(id) => {
                     if let Some(cell) = self.cell(id) {
@@ -160,7 +166,7 @@ impl Core {
                         self.with(&cell, |terminal, now, effects| terminal.handle_timeout(now, effects));
                     }
                 }
-            }
+            });
         }
         ran
     }
@@ -217,6 +223,23 @@ impl Core {
             if self.poller.wait(Some(left.min(Duration::from_millis(5))), |_| {}).is_err() {
                 return;
             }
+        }
+    }
+}
+
+/// A waker that panics is its owner's bug, and its panic reaches whoever drives the hub, but only after everything else of
+/// the turn was done: readiness that was taken is not announced again.
+#[derive(Default)]
+struct Panics(Option<Box<dyn Any + Send>>);
+
+impl Panics {
+    fn catch<R>(&mut self, run: impl FnOnce() -> R) -> Option<R> {
+        catch_unwind(AssertUnwindSafe(run)).map_err(|panic| self.0 = Some(panic)).ok()
+    }
+
+    fn resume(self) {
+        if let Some(panic) = self.0 {
+            resume_unwind(panic);
         }
     }
 }

@@ -210,7 +210,12 @@ impl Drop for Handle {
     fn drop(&mut self) {
         if !self.core.poller.is_forked() {
             let grace = self.cell.options.close_grace;
-            self.core.with(&self.cell, |terminal, now, effects| terminal.close(now, grace, effects));
+            self.cell.let_go();
+            self.core.events.purge(self.cell.id);
+            self.core.with(&self.cell, |terminal, now, effects| {
+                terminal.forget_readers(now, effects);
+                terminal.close(now, grace, effects);
+            });
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::size::Size;
 pub struct SessionOptions {
     /// The size it opens with.
     pub size: Size,
-    /// The newest bytes of output that are kept. At least the high watermark and one read together.
+    /// The newest bytes of output that are kept. At least the high watermark and two reads together: one that
+    /// reached it, and what the kernel held back when the process went.
     pub history_bytes: usize,
     /// When a reader's debt stops the terminal.
     pub flow: FlowLimits,
@@ -55,7 +56,7 @@ impl SessionOptions {
         if self.flow.low_bytes >= self.flow.high_bytes {
             return Err(OptionsError::Watermarks { low: self.flow.low_bytes, high: self.flow.high_bytes });
         }
-        let needed = self.flow.high_bytes + READ_MAX;
+        let needed = self.flow.high_bytes.saturating_add(2 * READ_MAX);
         if self.history_bytes < needed {
             return Err(OptionsError::History { history: self.history_bytes, needed });
         }
@@ -81,7 +82,7 @@ pub enum OptionsError {
     History {
         /// What was asked for, in bytes.
         history: usize,
-        /// The least that is safe: the high watermark and one read.
+        /// The least that is safe: the high watermark and two reads.
         needed: usize,
     },
     /// An input queue of no bytes could never accept a key that the terminal does not take at once.

@@ -63,6 +63,8 @@ pub struct Terminal {
     starved: bool,
     /// Readers know that we wait for their acknowledgements.
     waiting: bool,
+    /// Bytes that may be read although a reader is in debt: what the kernel held back when the process went.
+    leftover: usize,
     resizes: u64,
     exit: Option<Exit>,
     /// Keeps the first bytes until somebody has begun to read.
@@ -100,6 +102,7 @@ impl Terminal {
             stopped: false,
             starved: false,
             waiting: false,
+            leftover: 0,
             resizes: 0,
             exit: None,
             first_reader,
@@ -124,9 +127,10 @@ impl Terminal {
 
     /// Output may wait: reads once, straight into the log.
     pub fn handle_readable(&mut self, now: Time, effects: &mut Effects) -> ReadTurn {
-        let Some(pty) = self.pty.as_mut().filter(|_| !self.stopped && !self.ending.is_end_of_output() && self.exit.is_none()) else {
+        if !self.may_read() {
             return ReadTurn::Nothing;
-        };
+        }
+        let Some(pty) = &mut self.pty else { return ReadTurn::Nothing };
         let read = self.log.append_with(&mut effects.wakes, |room| {
             let len = room.len().min(READ_MAX);
             pty.read(&mut room[..len])
@@ -138,6 +142,7 @@ impl Terminal {
             }
             Ok(Ok(bytes)) => {
                 self.metrics.read(bytes);
+                self.leftover = self.leftover.saturating_sub(bytes);
                 if let Some(since) = self.echo_since.take() {
                     self.metrics.echo(now - since);
                 }
@@ -206,6 +211,7 @@ impl Terminal {
             ExitStatus::Unknown => ExitKind::Unknown,
         });
         effects.events.push(EventKind::ProcessExited(status));
+        self.leftover = READ_MAX;
         self.ending.handle_exit(now, status, self.stopped);
         self.discard_input(effects);
         self.settle(now, effects);
@@ -318,6 +324,7 @@ impl Terminal {
         if self.pty.is_none() {
             return;
         }
+        self.first_reader = None; // Who closes before anybody has begun to read does not mean to.
         self.ladder.start(now, grace);
         self.discard_input(effects);
         self.climb(now);
@@ -374,6 +381,13 @@ impl Terminal {
     /// Memory may be had again.
     pub fn handle_relief(&mut self, now: Time, effects: &mut Effects) {
         self.starved = false;
+        self.settle(now, effects);
+    }
+
+    /// Nobody is left who could read: no claim holds the terminal up any more.
+    pub fn forget_readers(&mut self, now: Time, effects: &mut Effects) {
+        self.first_reader = None;
+        self.suspended.clear();
         self.settle(now, effects);
     }
 
@@ -434,11 +448,8 @@ impl Terminal {
                 self.finish(exit, effects);
             }
         }
-        let running = self.exit.is_none();
-        let interest = Interest {
-            read: running && !self.stopped && !self.ending.is_end_of_output(),
-            write: running && !self.lane.is_empty() && self.ending.status().is_none(),
-        };
+        let interest =
+            Interest { read: self.may_read(), write: self.exit.is_none() && !self.lane.is_empty() && self.ending.status().is_none() };
         if let Some(pty) = &mut self.pty
             && interest != self.interest
             && pty.set_interest(interest).is_ok()
@@ -448,6 +459,10 @@ impl Terminal {
         if self.exit.is_some() && !self.ladder.is_climbing() {
             self.pty = None;
         }
+    }
+
+    fn may_read(&self) -> bool {
+        self.exit.is_none() && !self.stopped && !self.ending.is_end_of_output()
     }
 
     /// Stops reading, or lets it go on.
@@ -462,7 +477,9 @@ impl Terminal {
         if may_read && self.waiting {
             self.set_waiting(false);
         }
-        self.stopped = !may_read || self.starved;
+        // A session must come to its end although a reader is slow, so what the kernel held back (at most 20 KiB) is read
+        // in any case; the history has room for it.
+        self.stopped = self.starved || !(may_read || self.leftover > 0);
         self.ending.handle_stopped(now, self.stopped);
     }
 
