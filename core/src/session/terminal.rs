@@ -282,7 +282,9 @@ impl Terminal {
             self.settle(now, effects);
         }
         self.metrics.input(bytes.len());
-        self.echo_since.get_or_insert(now);
+        if !bytes.is_empty() {
+            self.echo_since.get_or_insert(now);
+        }
         Ok(bytes.len())
     }
 
