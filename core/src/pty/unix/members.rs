@@ -16,9 +16,13 @@ use rustix::process::{Pid, PidfdFlags};
 use super::leader::{Leader, ignore_gone, raw};
 use crate::pty::Signal;
 
-/// Whether anybody of the session lives, besides a leader that was not collected. Without `/proc` nobody is seen.
+/// Whether anybody of the session lives, besides a leader that was not collected. Where that cannot be found out just now
+/// somebody may; without `/proc` nobody is seen.
 pub(super) fn any_left(leader: &Leader) -> bool {
-    members(leader).is_ok_and(|members| !members.is_empty())
+    match members(leader) {
+        Ok(members) => !members.is_empty(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
 }
 
 /// Signals the job in the foreground, or the leader's own group where the terminal names none, as after the
