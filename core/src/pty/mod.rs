@@ -21,7 +21,7 @@ use std::{fmt, io};
 pub use command::Command;
 pub use error::SpawnError;
 pub use exit::{Exit, ExitStatus};
-pub use line::{LineLength, LineMode};
+pub use line::{LineMode, Measured, UnfinishedLine};
 pub use signal::{Signal, Target};
 
 use crate::id::SessionId;

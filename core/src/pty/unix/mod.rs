@@ -211,6 +211,7 @@ fn line_mode(termios: &Termios) -> LineMode {
             key(flushes, SpecialCodeIndex::VQUIT),
             key(flushes, SpecialCodeIndex::VSUSP),
         ],
+        quotes: key(canonical && local.contains(LocalModes::IEXTEN), SpecialCodeIndex::VLNEXT),
     }
 }
 
