@@ -20,7 +20,7 @@ use super::poller::Poller;
 use super::timers::{Due, TimerKey, Timers};
 use crate::id::SessionId;
 use crate::metrics::Metrics;
-use crate::pty::{Doorbell, Pty, PtyBackend};
+use crate::pty::{Doorbell, Pty, PtyBackend, SpawnError};
 use crate::ring::{Pool, writer};
 use crate::session::{Effects, SessionOptions, Terminal};
 use crate::time::Time;
@@ -37,7 +37,7 @@ pub(super) struct Core {
     pub(super) closed: AtomicBool,
     /// The thread of a threaded hub is to end.
     pub(super) stopping: AtomicBool,
-    cells: Mutex<HashMap<SessionId, Arc<Cell>>>,
+    table: Mutex<Table>,
     timers: Mutex<Timers>,
     /// When the alarm goes off, in nanoseconds; `u64::MAX` is never.
     alarm: AtomicU64,
@@ -49,6 +49,19 @@ pub(super) struct Core {
     /// Sessions that wait for memory.
     pub(super) starving: Mutex<Vec<Arc<Cell>>>,
     pub(super) starving_count: AtomicUsize,
+}
+
+/// The sessions that are driven.
+#[derive(Default)]
+struct Table {
+    cells: HashMap<SessionId, Arc<Cell>>,
+    /// Places taken for sessions that are being opened.
+    opening: usize,
+}
+
+/// A place among the sessions, taken before anything is opened for it and given back if that fails.
+pub(super) struct Place<'a> {
+    core: &'a Core,
 }
 
 impl Core {
@@ -65,7 +78,7 @@ impl Core {
             pool: Pool::new(options.pool_bytes),
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
-            cells: Mutex::default(),
+            table: Mutex::default(),
             timers: Mutex::default(),
             alarm: AtomicU64::new(u64::MAX),
             ids: AtomicU64::new(0),
@@ -86,29 +99,48 @@ impl Core {
 
     /// How many sessions are driven.
     pub(super) fn sessions(&self) -> usize {
-        self.cells.lock().len()
+        self.table.lock().cells.len()
     }
 
     pub(super) fn cell(&self, id: SessionId) -> Option<Arc<Cell>> {
-        self.cells.lock().get(&id).cloned()
+        self.table.lock().cells.get(&id).cloned()
     }
 
     pub(super) fn all_cells(&self) -> Vec<Arc<Cell>> {
-        self.cells.lock().values().cloned().collect()
+        self.table.lock().cells.values().cloned().collect()
+    }
+
+    /// Takes a place for one more session, if the limit leaves one.
+    pub(super) fn place(&self) -> Option<Place<'_>> {
+        let mut table = self.table.lock();
+        if table.cells.len() + table.opening >= self.options.sessions_max {
+            return None;
+        }
+        table.opening += 1;
+        Some(Place { core: self })
     }
 
     /// Takes charge of a new terminal.
-    pub(super) fn adopt(&self, mut pty: Box<dyn Pty>, options: SessionOptions) -> io::Result<Arc<Cell>> {
+    ///
+    /// # Errors
+    /// [`SpawnError`] when it cannot be watched or the hub was closed meanwhile; its processes are gone then.
+    pub(super) fn adopt(&self, place: Place<'_>, pty: Box<dyn Pty>, options: SessionOptions) -> Result<Arc<Cell>, SpawnError> {
         let id = SessionId::from_raw(self.ids.fetch_add(1, Ordering::Relaxed) + 1);
-        pty.register(Doorbell::new(self.poller.clone(), id))?;
         let terminal = Terminal::new(pty, writer(&self.pool, options.history_bytes), options, Arc::clone(&self.metrics));
         let cell = Arc::new(Cell::new(id, terminal, options));
-        self.cells.lock().insert(id, Arc::clone(&cell));
+        place.fill(&cell);
         self.metrics.session_opened();
-        let started = cell.state.lock().terminal.start();
-        if let Err(error) = started {
-            self.forget(&cell);
-            return Err(error);
+        // In the table before it can announce anything, for what is announced of a stranger is lost.
+        let doorbell = Doorbell::new(self.poller.clone(), id);
+        let started = cell.state.lock().terminal.start(doorbell);
+        if let Err(source) = started {
+            self.withdraw(&cell);
+            return Err(SpawnError::Io { doing: "watch the terminal", source });
+        }
+        // Whoever closed the hub since it was last looked at may not have seen this session.
+        if self.is_closed() {
+            self.withdraw(&cell);
+            return Err(SpawnError::Closed);
         }
         Ok(cell)
     }
@@ -144,7 +176,7 @@ impl Core {
 
     /// Removes a session that is over from the table; handles to it stay valid.
     pub(super) fn forget(&self, cell: &Cell) {
-        let known = self.cells.lock().remove(&cell.id);
+        let known = self.table.lock().cells.remove(&cell.id);
         if known.is_some() {
             self.metrics.session_closed();
         }
@@ -212,5 +244,21 @@ impl Core {
     pub(super) fn advance(&self, by: Duration) {
         self.clock.advance(by);
         self.poller.ring_bell();
+    }
+}
+
+impl Place<'_> {
+    /// Gives the place to `cell`.
+    fn fill(self, cell: &Arc<Cell>) {
+        let mut table = self.core.table.lock();
+        table.cells.insert(cell.id, Arc::clone(cell));
+        table.opening -= 1;
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.core.table.lock().opening -= 1;
     }
 }

@@ -18,7 +18,7 @@ use super::core::Core;
 use super::poller::{Happened, Poller};
 use super::timers::Due;
 use crate::pty::Ready;
-use crate::session::ReadTurn;
+use crate::session::{Effects, ReadTurn};
 use crate::time::Time;
 
 /// Interactive sessions tried after every other read. More people than this do not type within the same 2 ms, and
@@ -226,6 +226,13 @@ impl Core {
         self.collect(orphans);
         self.starving.lock().clear();
         self.interactive.lock().clear();
+    }
+
+    /// Takes back a session that nobody has seen: ends its processes and says nothing of it.
+    pub(super) fn withdraw(&self, cell: &Arc<Cell>) {
+        let pty = cell.state.lock().terminal.abandon(&mut Effects::default());
+        self.forget(cell);
+        self.collect(pty.into_iter().collect());
     }
 
     /// Waits until killed processes are gone, so that they leave no zombies. A process that even a kill does not end at

@@ -132,12 +132,9 @@ impl Hub {
         if core.is_closed() {
             return Err(SpawnError::Closed);
         }
-        let limit = core.options.sessions_max;
-        if core.sessions() >= limit {
-            return Err(SpawnError::TooManySessions { limit });
-        }
+        let place = core.place().ok_or(SpawnError::TooManySessions { limit: core.options.sessions_max })?;
         let pty = core.backend.spawn(command, options.size)?;
-        let cell = core.adopt(pty, options).map_err(|source| SpawnError::Io { doing: "watch the terminal", source })?;
+        let cell = core.adopt(place, pty, options)?;
         Ok(Session::new(Arc::clone(core), cell))
     }
 
