@@ -17,7 +17,7 @@ use super::cell::Cell;
 use super::core::Core;
 use super::poller::{Happened, Poller};
 use super::timers::Due;
-use crate::pty::Ready;
+use crate::pty::{Ready, Signal};
 use crate::session::{Effects, ReadTurn};
 use crate::time::Time;
 
@@ -241,7 +241,16 @@ impl Core {
         let clock = super::clock::Clock::Monotonic;
         let deadline: Time = clock.now() + Duration::from_secs(1);
         loop {
-            ptys.retain_mut(|pty| matches!(pty.try_exit(), Ok(None)));
+            ptys.retain_mut(|pty| {
+                if matches!(pty.try_exit(), Ok(None)) {
+                    return true;
+                }
+                let left = pty.has_processes();
+                if left {
+                    drop(pty.dismiss(&[Signal::Kill])); // Who was started while we killed is killed now.
+                }
+                left
+            });
             let left = deadline - clock.now();
             if ptys.is_empty() || left.is_zero() {
                 return;
