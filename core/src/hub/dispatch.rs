@@ -1,7 +1,7 @@
 //! The turn: what happens when the descriptor is readable.
 //!
-//! **One `read(2)` per ready terminal, then look again.** A session somebody types into goes first, and is tried
-//! after every other read: looping over a flood to fill a buffer costs a keystroke beside eight floods a factor of about
+//! **One `read(2)` per ready terminal, then look again** (a few when a lone terminal floods). A session somebody types into goes
+//! first, and is tried after every other read: looping over a flood to fill a buffer costs a keystroke beside eight floods a factor of about
 //! a hundred, this a factor of about two (`echo.loaded.p99` in the benches).
 
 use std::any::Any;
@@ -17,13 +17,21 @@ use super::cell::Cell;
 use super::core::Core;
 use super::poller::{Happened, Poller};
 use super::timers::Due;
-use crate::pty::Ready;
+use crate::pty::{Ready, Signal};
 use crate::session::{Effects, ReadTurn};
 use crate::time::Time;
 
 /// Interactive sessions tried after every other read. More people than this do not type within the same 2 ms, and
 /// trying costs each flood's read a system call per session.
 const TRIED_MAX: usize = 4;
+
+/// A terminal that floods while nobody else is ready is read on without asking the kernel again, at the most this often (a
+/// read takes some 20 µs), and not once somebody types elsewhere. `flood.inprocess` rises from 0.90 to 0.96 of the
+/// raw loop by it; more reads gain nothing.
+const FOLLOWED_MAX: usize = 7;
+
+/// What makes a read part of a flood: half of what Linux hands out at a time. An echo is never followed by a read in vain.
+const FOLLOWED_BYTES: usize = 2 << 10;
 
 /// What a turn came to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,7 +88,16 @@ impl Core {
     fn attend(&self, ready: &mut [(Arc<Cell>, Ready)], panics: &mut Panics) -> usize {
         let mut attend_one = |cell: &Arc<Cell>, what| panics.catch(|| self.attend_one(cell, what)).unwrap_or(0);
         if let [(cell, what)] = ready {
-            return attend_one(cell, *what);
+            let mut last = attend_one(cell, *what);
+            let mut bytes = last;
+            for _ in 0..FOLLOWED_MAX {
+                if last < FOLLOWED_BYTES || self.interactive_now().iter().any(|typed| !Arc::ptr_eq(typed, cell)) {
+                    break;
+                }
+                last = attend_one(cell, Ready { read: true, ..Ready::default() });
+                bytes += last;
+            }
+            return bytes;
         }
         let typed_into = self.interactive_now();
         if !typed_into.is_empty() {
@@ -117,8 +134,11 @@ impl Core {
 
     /// Sessions with input in the last moments. Forgets those whose moment has passed.
     fn interactive_now(&self) -> Vec<Arc<Cell>> {
-        let now = self.now();
         let mut interactive = self.interactive.lock();
+        if interactive.is_empty() {
+            return Vec::new();
+        }
+        let now = self.now();
         interactive.retain(|cell| {
             let still = cell.is_interactive(now);
             if !still {
@@ -221,7 +241,16 @@ impl Core {
         let clock = super::clock::Clock::Monotonic;
         let deadline: Time = clock.now() + Duration::from_secs(1);
         loop {
-            ptys.retain_mut(|pty| matches!(pty.try_exit(), Ok(None)));
+            ptys.retain_mut(|pty| {
+                if matches!(pty.try_exit(), Ok(None)) {
+                    return true;
+                }
+                let left = pty.has_processes();
+                if left {
+                    drop(pty.dismiss(&[Signal::Kill])); // Who was started while we killed is killed now.
+                }
+                left
+            });
             let left = deadline - clock.now();
             if ptys.is_empty() || left.is_zero() {
                 return;

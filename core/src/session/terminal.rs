@@ -204,9 +204,7 @@ impl Terminal {
             Ok(None) => return,
             Err(_) => ExitStatus::Unknown, // It is gone, or we shall never know; either way nobody must wait for it.
         };
-        if self.ladder.is_climbing() && !pty.has_processes() {
-            self.ladder.handle_gone();
-        }
+        self.ladder.handle_exit(now);
         self.metrics.exit(match status {
             ExitStatus::Code(_) => ExitKind::Code,
             ExitStatus::Signal(_) => ExitKind::Signal,
@@ -339,9 +337,8 @@ impl Terminal {
     /// lost, and said to be.
     pub fn abandon(&mut self, effects: &mut Effects) -> Option<Box<dyn Pty>> {
         if let Some(pty) = &mut self.pty {
-            for signal in [Signal::Hangup, Signal::Continue, Signal::Kill] {
-                drop(pty.signal(signal, Target::Session)); // They may be gone already; that is what we want.
-            }
+            // They may be gone already; that is what we want.
+            drop(pty.dismiss(&[Signal::Hangup, Signal::Continue, Signal::Kill]));
         }
         let status = self.ending.status().unwrap_or(ExitStatus::Unknown);
         self.finish(Exit { status, orphaned: !self.ending.is_end_of_output() }, effects);
@@ -524,10 +521,10 @@ impl Terminal {
         if self.ending.status().is_some() && !pty.has_processes() {
             self.ladder.handle_gone();
         }
-        for &signal in self.ladder.handle_timeout(now).unwrap_or_default() {
-            if pty.signal(signal, Target::Session).is_err() {
-                self.metrics.error(ErrorKind::Io); // The next rung tries again.
-            }
+        if let Some(rung) = self.ladder.handle_timeout(now)
+            && pty.dismiss(rung).is_err()
+        {
+            self.metrics.error(ErrorKind::Io); // The next rung tries again.
         }
     }
 
