@@ -4,10 +4,11 @@
 mod hazards;
 
 use std::os::fd::AsRawFd;
+use std::thread;
 use std::time::Duration;
 
-use hazards::{Bystander, Children, Host, alone, children, descriptors, event_of, expect, settled, sh, until, within};
-use orchflow_core::hub::{Hub, Session};
+use hazards::{Bystander, Children, Host, alone, children, descriptors, event_of, expect, read_to_exit, settled, sh, until, within};
+use orchflow_core::hub::{Hub, HubOptions, Reader, Session};
 use orchflow_core::metrics::ErrorKind;
 use orchflow_core::pty::{Command, SpawnError};
 use orchflow_core::session::{EventKind, SessionOptions};
@@ -145,4 +146,70 @@ fn a_system_out_of_terminals_says_so_and_goes_on_with_those_it_has() {
         lives_at_the_limit(&hub, Errno::AGAIN, descriptors);
         assert_eq!((descriptors(), children()), (before, Children::default()));
     });
+}
+
+/// What the first four segments of a log take: 4, 16, 64 and 64 KiB.
+const POOL: usize = 148 << 10;
+
+fn hub_with_little_memory() -> Hub {
+    Hub::builder().options(HubOptions { pool_bytes: POOL, ..HubOptions::default() }).events().threaded().unwrap()
+}
+
+/// A session that has all the memory there is. It is not read by anybody, so none of that may go.
+fn greedy(hub: &Hub) -> (Session, Reader) {
+    let session = hub.spawn(&sh("yes"), SessionOptions::default()).unwrap();
+    let unread = session.reader();
+    until(hub, || hub.metrics().pool_bytes == POOL as u64);
+    (session, unread)
+}
+
+#[test]
+fn memory_of_a_session_that_is_gone_goes_to_those_that_wait_for_it() {
+    let hub = hub_with_little_memory();
+    let (session, unread) = greedy(&hub);
+    let starved = hub.spawn(&sh("echo hello"), SessionOptions::default()).unwrap();
+    let mut reader = starved.reader();
+    event_of(&hub, &starved, |kind| matches!(kind, EventKind::ProcessExited(_)));
+    assert_eq!(reader.try_read(), None, "it was read without memory");
+    session.close(Duration::ZERO);
+    drop((unread, session));
+    expect(&hub, &mut reader, b"hello\r\n");
+}
+
+#[test]
+fn a_session_that_waited_for_memory_gives_back_its_own() {
+    let hub = hub_with_little_memory();
+    let (session, unread) = greedy(&hub);
+    session.close(Duration::ZERO);
+    within(&hub, session.exited());
+    drop((unread, session));
+    until(&hub, || hub.metrics().pool_bytes == 0);
+}
+
+#[test]
+fn histories_of_sessions_that_have_ended_give_way_to_those_that_run() {
+    const OUTPUT: usize = 500_000;
+    let options = HubOptions { pool_bytes: 1 << 20, ..HubOptions::default() };
+    let hub = Hub::builder().options(options).threaded().unwrap();
+    let mut kept = Vec::new();
+    for _ in 0..8 {
+        let session = hub.spawn(&sh(&format!("head -c {OUTPUT} /dev/zero")), SessionOptions::default()).unwrap();
+        let (text, _) = read_to_exit(&hub, &mut session.reader());
+        assert_eq!(text.len(), OUTPUT);
+        kept.push(session);
+    }
+    let whole = kept.iter().filter(|session| session.range() == (0..OUTPUT as u64)).count();
+    assert!(whole < kept.len(), "what gave way?");
+}
+
+#[test]
+fn a_session_that_waited_for_memory_goes_on_once_its_reader_does() {
+    let hub = hub_with_little_memory();
+    let session = hub.spawn(&sh("head -c 300000 /dev/zero"), SessionOptions::default()).unwrap();
+    let mut reader = session.reader();
+    // Each segment may end up to a page early.
+    until(&hub, || session.range().end as usize > POOL - 4 * 4096);
+    thread::sleep(Duration::from_millis(50)); // Provokes: a session that has asked for memory in vain before anybody reads.
+    let (text, _) = read_to_exit(&hub, &mut reader);
+    assert_eq!(text.len(), 300_000);
 }
