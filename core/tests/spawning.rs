@@ -58,12 +58,15 @@ fn ten_thousand_programs_start_beside_eight_threads_that_allocate() {
     });
 }
 
-/// Keeps the allocator's locks busy, in small and in large.
+/// Keeps the allocator's locks busy, in small and in large, and now and then leaves the processor to those who spawn.
 fn allocate_until(stop: &AtomicBool, seed: usize) {
     let mut size = seed;
     while !stop.load(Ordering::Relaxed) {
-        size = (size * 31 + 17) % 70_000;
-        black_box(Vec::<u8>::with_capacity(size + 1));
+        for _ in 0..100 {
+            size = (size * 31 + 17) % 70_000;
+            black_box(Vec::<u8>::with_capacity(size + 1));
+        }
+        thread::yield_now();
     }
 }
 

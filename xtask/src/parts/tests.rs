@@ -10,3 +10,8 @@ pub(crate) fn unit(work: &mut Work<'_>) -> Outcome {
 pub(crate) fn doctest(work: &mut Work<'_>) -> Outcome {
     work.test(cargo(&["test", "--workspace", "--doc", "--no-fail-fast"]))
 }
+
+/// The same tests as in `unit`, which start more where the optimiser was at work.
+pub(crate) fn spawns(work: &mut Work<'_>) -> Outcome {
+    work.test(cargo(&["test", "--release", "--package", "orchflow-core", "--test", "spawning", "--", "--nocapture"]))
+}
