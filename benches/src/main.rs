@@ -10,6 +10,7 @@ mod clock;
 mod engine;
 mod interleave;
 mod memory;
+mod others;
 mod peers;
 mod pin;
 mod plan;
