@@ -1,7 +1,7 @@
 //! What every handle of a hub shares, and the one way to touch a session.
 //!
 //! Lock order: a session's terminal before any of the hub's own locks (table, timers, events), never two sessions, never
-//! two of the hub's. Wakers run, and terminals are dropped, with no lock held.
+//! two of the hub's. Wakers run with no lock held.
 
 use std::collections::HashMap;
 use std::io;
@@ -20,7 +20,7 @@ use super::poller::Poller;
 use super::timers::{Due, TimerKey, Timers};
 use crate::id::SessionId;
 use crate::metrics::Metrics;
-use crate::pty::{Doorbell, Pty, PtyBackend};
+use crate::pty::{Doorbell, Pty, PtyBackend, SpawnError};
 use crate::ring::{Pool, writer};
 use crate::session::{Effects, SessionOptions, Terminal};
 use crate::time::Time;
@@ -37,37 +37,53 @@ pub(super) struct Core {
     pub(super) closed: AtomicBool,
     /// The thread of a threaded hub is to end.
     pub(super) stopping: AtomicBool,
-    cells: Mutex<HashMap<SessionId, Arc<Cell>>>,
+    table: Mutex<Table>,
     timers: Mutex<Timers>,
     /// When the alarm goes off, in nanoseconds; `u64::MAX` is never.
     alarm: AtomicU64,
     ids: AtomicU64,
     /// Sessions with input in the last moments, whose output goes first.
     pub(super) interactive: Mutex<Vec<Arc<Cell>>>,
+    /// How many threads drive the hub for a future.
+    hidden: Mutex<usize>,
     /// Sessions that wait for memory.
     pub(super) starving: Mutex<Vec<Arc<Cell>>>,
     pub(super) starving_count: AtomicUsize,
 }
 
+/// The sessions that are driven.
+#[derive(Default)]
+struct Table {
+    cells: HashMap<SessionId, Arc<Cell>>,
+    /// Places taken for sessions that are being opened.
+    opening: usize,
+}
+
+/// A place among the sessions, taken before anything is opened for it and given back if that fails.
+pub(super) struct Place<'a> {
+    core: &'a Core,
+}
+
 impl Core {
-    pub(super) fn new(options: HubOptions, backend: Arc<dyn PtyBackend>, clock: Clock) -> io::Result<Self> {
+    pub(super) fn new(options: HubOptions, backend: Arc<dyn PtyBackend>, clock: Clock, told: bool) -> io::Result<Self> {
         let metrics = Arc::new(Metrics::new());
         metrics.pool_limit(options.pool_bytes);
         Ok(Core {
             poller: Arc::new(Poller::new()?),
             clock,
-            events: Events::new()?,
+            events: Events::new(told)?,
             metrics,
             backend,
             options,
             pool: Pool::new(options.pool_bytes),
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
-            cells: Mutex::default(),
+            table: Mutex::default(),
             timers: Mutex::default(),
             alarm: AtomicU64::new(u64::MAX),
             ids: AtomicU64::new(0),
             interactive: Mutex::default(),
+            hidden: Mutex::new(0),
             starving: Mutex::default(),
             starving_count: AtomicUsize::new(0),
         })
@@ -83,29 +99,48 @@ impl Core {
 
     /// How many sessions are driven.
     pub(super) fn sessions(&self) -> usize {
-        self.cells.lock().len()
+        self.table.lock().cells.len()
     }
 
     pub(super) fn cell(&self, id: SessionId) -> Option<Arc<Cell>> {
-        self.cells.lock().get(&id).cloned()
+        self.table.lock().cells.get(&id).cloned()
     }
 
     pub(super) fn all_cells(&self) -> Vec<Arc<Cell>> {
-        self.cells.lock().values().cloned().collect()
+        self.table.lock().cells.values().cloned().collect()
+    }
+
+    /// Takes a place for one more session, if the limit leaves one.
+    pub(super) fn place(&self) -> Option<Place<'_>> {
+        let mut table = self.table.lock();
+        if table.cells.len() + table.opening >= self.options.sessions_max {
+            return None;
+        }
+        table.opening += 1;
+        Some(Place { core: self })
     }
 
     /// Takes charge of a new terminal.
-    pub(super) fn adopt(&self, mut pty: Box<dyn Pty>, options: SessionOptions) -> io::Result<Arc<Cell>> {
+    ///
+    /// # Errors
+    /// [`SpawnError`] when it cannot be watched or the hub was closed meanwhile; its processes are gone then.
+    pub(super) fn adopt(&self, place: Place<'_>, pty: Box<dyn Pty>, options: SessionOptions) -> Result<Arc<Cell>, SpawnError> {
         let id = SessionId::from_raw(self.ids.fetch_add(1, Ordering::Relaxed) + 1);
-        pty.register(Doorbell::new(self.poller.clone(), id))?;
         let terminal = Terminal::new(pty, writer(&self.pool, options.history_bytes), options, Arc::clone(&self.metrics));
         let cell = Arc::new(Cell::new(id, terminal, options));
-        self.cells.lock().insert(id, Arc::clone(&cell));
+        place.fill(&cell);
         self.metrics.session_opened();
-        let started = cell.state.lock().terminal.start();
-        if let Err(error) = started {
-            self.forget(&cell);
-            return Err(error);
+        // In the table before it can announce anything, for what is announced of a stranger is lost.
+        let doorbell = Doorbell::new(self.poller.clone(), id);
+        let started = cell.state.lock().terminal.start(doorbell);
+        if let Err(source) = started {
+            self.withdraw(&cell);
+            return Err(SpawnError::Io { doing: "watch the terminal", source });
+        }
+        // Whoever closed the hub since it was last looked at may not have seen this session.
+        if self.is_closed() {
+            self.withdraw(&cell);
+            return Err(SpawnError::Closed);
         }
         Ok(cell)
     }
@@ -126,7 +161,7 @@ impl Core {
         if let Some(at) = sooner {
             self.schedule(at, Due::Session(cell.id));
         }
-        if !effects.events.is_empty() {
+        if !effects.events.is_empty() && cell.is_held() {
             self.events.push(cell.id, effects.events.drain(..));
         }
         if let Some(exit) = exit {
@@ -141,10 +176,23 @@ impl Core {
 
     /// Removes a session that is over from the table; handles to it stay valid.
     pub(super) fn forget(&self, cell: &Cell) {
-        let known = self.cells.lock().remove(&cell.id);
+        let known = self.table.lock().cells.remove(&cell.id);
         if known.is_some() {
             self.metrics.session_closed();
         }
+    }
+
+    /// Shows, or no longer shows, on the descriptor that events wait. A thread that drives the hub for a future would find it
+    /// readable for ever by events that the future does not take.
+    pub(super) fn show_events(&self, show: bool) -> io::Result<()> {
+        let mut hidden = self.hidden.lock();
+        match show {
+            false if *hidden == 0 => self.poller.remove_flag(self.events.flag())?,
+            true if *hidden == 1 => self.poller.add_flag(self.events.flag())?,
+            _ => {}
+        }
+        *hidden = if show { *hidden - 1 } else { *hidden + 1 };
+        Ok(())
     }
 
     // ---- Deadlines ----
@@ -196,5 +244,21 @@ impl Core {
     pub(super) fn advance(&self, by: Duration) {
         self.clock.advance(by);
         self.poller.ring_bell();
+    }
+}
+
+impl Place<'_> {
+    /// Gives the place to `cell`.
+    fn fill(self, cell: &Arc<Cell>) {
+        let mut table = self.core.table.lock();
+        table.cells.insert(cell.id, Arc::clone(cell));
+        table.opening -= 1;
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.core.table.lock().opening -= 1;
     }
 }

@@ -79,7 +79,8 @@ impl Reader {
         poll_fn(|cx| self.poll_read(cx))
     }
 
-    /// Asks for one [`EventKind::Output`] as soon as there is something to read, at once if there is already.
+    /// Asks for one [`EventKind::Output`] as soon as there is something to read, at once if there is already. Only a hub that
+    /// [tells events](crate::hub::HubBuilder::events) answers.
     pub fn notify(&mut self) {
         self.acknowledge_what_was_read();
         let notify = Notify { core: Arc::downgrade(self.session.core()), session: self.session.id() };

@@ -14,7 +14,7 @@ use super::options::SessionOptions;
 use crate::flow::Flow;
 use crate::limits::READ_MAX;
 use crate::metrics::{ErrorKind, ExitKind, Metrics};
-use crate::pty::{Exit, ExitStatus, Interest, Pty, Signal, Target};
+use crate::pty::{Doorbell, Exit, ExitStatus, Interest, Pty, Signal, Target};
 use crate::ring::{Mode, PoolSpent, Reader, Wakes, Writer};
 use crate::size::Size;
 use crate::time::Time;
@@ -63,6 +63,8 @@ pub struct Terminal {
     starved: bool,
     /// Readers know that we wait for their acknowledgements.
     waiting: bool,
+    /// Bytes that may be read although a reader is in debt: what the kernel held back when the process went.
+    leftover: usize,
     resizes: u64,
     exit: Option<Exit>,
     /// Keeps the first bytes until somebody has begun to read.
@@ -83,7 +85,7 @@ struct Suspended {
 }
 
 impl Terminal {
-    /// Takes charge of a registered `pty`.
+    /// Takes charge of `pty`.
     pub fn new(pty: Box<dyn Pty>, log: Writer, options: SessionOptions, metrics: Arc<Metrics>) -> Self {
         let first_reader = Some(Reader::new(&log, Mode::Owner, 0));
         Terminal {
@@ -100,6 +102,7 @@ impl Terminal {
             stopped: false,
             starved: false,
             waiting: false,
+            leftover: 0,
             resizes: 0,
             exit: None,
             first_reader,
@@ -111,22 +114,25 @@ impl Terminal {
         }
     }
 
-    /// Begins: from now on readiness is announced.
+    /// Begins: from now on `doorbell` announces readiness.
     ///
     /// # Errors
     /// Whatever the reactor says; the terminal is of no use then.
-    pub fn start(&mut self) -> io::Result<()> {
+    pub fn start(&mut self, doorbell: Doorbell) -> io::Result<()> {
+        let Some(pty) = &mut self.pty else { return Ok(()) };
+        pty.register(doorbell)?;
         self.interest = Interest { read: true, write: false };
-        self.pty.as_mut().map_or(Ok(()), |pty| pty.set_interest(self.interest))
+        pty.set_interest(self.interest)
     }
 
     // ---- What is ready ----
 
     /// Output may wait: reads once, straight into the log.
     pub fn handle_readable(&mut self, now: Time, effects: &mut Effects) -> ReadTurn {
-        let Some(pty) = self.pty.as_mut().filter(|_| !self.stopped && !self.ending.is_end_of_output() && self.exit.is_none()) else {
+        if !self.may_read() {
             return ReadTurn::Nothing;
-        };
+        }
+        let Some(pty) = &mut self.pty else { return ReadTurn::Nothing };
         let read = self.log.append_with(&mut effects.wakes, |room| {
             let len = room.len().min(READ_MAX);
             pty.read(&mut room[..len])
@@ -138,6 +144,7 @@ impl Terminal {
             }
             Ok(Ok(bytes)) => {
                 self.metrics.read(bytes);
+                self.leftover = self.leftover.saturating_sub(bytes);
                 if let Some(since) = self.echo_since.take() {
                     self.metrics.echo(now - since);
                 }
@@ -206,6 +213,7 @@ impl Terminal {
             ExitStatus::Unknown => ExitKind::Unknown,
         });
         effects.events.push(EventKind::ProcessExited(status));
+        self.leftover = READ_MAX;
         self.ending.handle_exit(now, status, self.stopped);
         self.discard_input(effects);
         self.settle(now, effects);
@@ -274,7 +282,9 @@ impl Terminal {
             self.settle(now, effects);
         }
         self.metrics.input(bytes.len());
-        self.echo_since.get_or_insert(now);
+        if !bytes.is_empty() {
+            self.echo_since.get_or_insert(now);
+        }
         Ok(bytes.len())
     }
 
@@ -318,6 +328,7 @@ impl Terminal {
         if self.pty.is_none() {
             return;
         }
+        self.first_reader = None; // Who closes before anybody has begun to read does not mean to.
         self.ladder.start(now, grace);
         self.discard_input(effects);
         self.climb(now);
@@ -374,6 +385,13 @@ impl Terminal {
     /// Memory may be had again.
     pub fn handle_relief(&mut self, now: Time, effects: &mut Effects) {
         self.starved = false;
+        self.settle(now, effects);
+    }
+
+    /// Nobody is left who could read: no claim holds the terminal up any more.
+    pub fn forget_readers(&mut self, now: Time, effects: &mut Effects) {
+        self.first_reader = None;
+        self.suspended.clear();
         self.settle(now, effects);
     }
 
@@ -434,11 +452,8 @@ impl Terminal {
                 self.finish(exit, effects);
             }
         }
-        let running = self.exit.is_none();
-        let interest = Interest {
-            read: running && !self.stopped && !self.ending.is_end_of_output(),
-            write: running && !self.lane.is_empty() && self.ending.status().is_none(),
-        };
+        let interest =
+            Interest { read: self.may_read(), write: self.exit.is_none() && !self.lane.is_empty() && self.ending.status().is_none() };
         if let Some(pty) = &mut self.pty
             && interest != self.interest
             && pty.set_interest(interest).is_ok()
@@ -448,6 +463,10 @@ impl Terminal {
         if self.exit.is_some() && !self.ladder.is_climbing() {
             self.pty = None;
         }
+    }
+
+    fn may_read(&self) -> bool {
+        self.exit.is_none() && !self.stopped && !self.ending.is_end_of_output()
     }
 
     /// Stops reading, or lets it go on.
@@ -462,7 +481,9 @@ impl Terminal {
         if may_read && self.waiting {
             self.set_waiting(false);
         }
-        self.stopped = !may_read || self.starved;
+        // A session must come to its end although a reader is slow, so what the kernel held back (at most 20 KiB) is read
+        // in any case; the history has room for it.
+        self.stopped = self.starved || !(may_read || self.leftover > 0);
         self.ending.handle_stopped(now, self.stopped);
     }
 
