@@ -24,11 +24,13 @@
 //! drop(log);
 //! assert_eq!(reader.try_read(1024), Read::End);
 //! ```
-#![cfg_attr(orchflow_loom, allow(dead_code))] // Then there is nobody but the models.
+#![cfg_attr(all(orchflow_loom, not(test)), allow(dead_code))] // Then there is nobody but the models.
 
 mod cursor;
 mod descriptors;
 mod log;
+#[cfg(all(test, orchflow_loom))]
+mod models;
 mod order;
 mod pool;
 #[cfg(not(orchflow_loom))]
