@@ -81,7 +81,7 @@ impl<S: Storage> Segment<S> {
         });
         self.base.store(base, Ordering::Relaxed);
         self.len.store(0, Ordering::Relaxed);
-        self.word.store(u64::from(generation) << 32, Ordering::Relaxed);
+        self.word.store(u64::from(generation) << 32, order::open_store());
     }
 
     /// Pins the stretch `generation`, or says that it is gone.
@@ -118,6 +118,11 @@ impl<S: Storage> Segment<S> {
     pub(super) fn evict(&self) -> Option<S> {
         let before = self.word.fetch_or(EVICTED, order::evict());
         (before & PINS == 0).then(|| self.take())
+    }
+
+    /// Whether a reader holds a pin at this moment.
+    pub(super) fn is_pinned(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & PINS > 0
     }
 
     fn take(&self) -> S {
@@ -237,26 +242,34 @@ impl Drop for Buffer {
     }
 }
 
-/// Storage for the models: each byte a cell whose every access loom checks for races.
+/// Storage for the models: each byte a cell whose every access loom checks for races. Its pool counts what is lent.
 #[cfg(orchflow_loom)]
-pub(super) struct Cells(Vec<UnsafeCell<u8>>);
+pub(super) struct Cells {
+    bytes: Vec<UnsafeCell<u8>>,
+    lent: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+// SAFETY: loom itself reports accesses that are not ordered.
+#[cfg(orchflow_loom)]
+unsafe impl Sync for Cells {}
 
 #[cfg(orchflow_loom)]
 impl Storage for Cells {
-    type Pool = ();
+    type Pool = std::sync::atomic::AtomicUsize;
 
-    fn take(_: &Arc<()>, bytes: usize) -> Option<Self> {
-        Some(Cells((0..bytes).map(|_| UnsafeCell::new(0)).collect()))
+    fn take(pool: &Arc<Self::Pool>, bytes: usize) -> Option<Self> {
+        pool.fetch_add(bytes, Ordering::Relaxed);
+        Some(Cells { bytes: (0..bytes).map(|_| UnsafeCell::new(0)).collect(), lent: Arc::clone(pool) })
     }
 
     fn capacity(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     unsafe fn fill<R>(&self, from: usize, write: impl FnOnce(&mut [u8]) -> R) -> R {
-        let mut bytes = vec![0; self.0.len() - from];
+        let mut bytes = vec![0; self.bytes.len() - from];
         let result = write(&mut bytes);
-        for (cell, byte) in self.0[from..].iter().zip(bytes) {
+        for (cell, byte) in self.bytes[from..].iter().zip(bytes) {
             // SAFETY: loom itself reports any access that is not exclusive.
             cell.with_mut(|place| unsafe { *place = byte });
         }
@@ -265,7 +278,14 @@ impl Storage for Cells {
 
     unsafe fn show<R>(&self, from: usize, to: usize, read: impl FnOnce(&[u8]) -> R) -> R {
         // SAFETY: loom itself reports a write that races with this.
-        let bytes: Vec<u8> = self.0[from..to].iter().map(|cell| cell.with(|place| unsafe { *place })).collect();
+        let bytes: Vec<u8> = self.bytes[from..to].iter().map(|cell| cell.with(|place| unsafe { *place })).collect();
         read(&bytes)
+    }
+}
+
+#[cfg(orchflow_loom)]
+impl Drop for Cells {
+    fn drop(&mut self) {
+        self.lent.fetch_sub(self.bytes.len(), Ordering::Relaxed);
     }
 }
