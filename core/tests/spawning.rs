@@ -70,28 +70,37 @@ fn allocate_until(stop: &AtomicBool, seed: usize) {
 #[test]
 fn a_host_of_half_a_gigabyte_starts_programs_as_fast_as_a_small_one() {
     alone("a_host_of_half_a_gigabyte_starts_programs_as_fast_as_a_small_one", Host::Plain, || {
+        /// A fork would copy the page tables of all that: 17 ms in place of 0.2, a factor of 70.
+        const FACTOR_MAX: u32 = 3;
+        /// The machine's other work may fail one comparison; a fork fails all.
+        const COMPARISONS: usize = 5;
         let hub = Hub::threaded().unwrap();
-        let spawn = |_| {
-            let before = Instant::now();
-            let session = hub.spawn(&Command::new("/bin/true"), SessionOptions::default()).unwrap();
-            let took = before.elapsed();
-            within(&hub, session.exited());
-            took
+        let is_as_fast = |_| {
+            let (small, large) = medians(&hub);
+            println!("spawn p50 {small:.2?} in a small host, {large:.2?} with 512 MiB touched");
+            large <= small * FACTOR_MAX
         };
-        let (mut small, mut large) = (Vec::new(), Vec::new());
-        // In turns, so that the machine's other work weighs on both alike.
-        for _ in 0..8 {
-            small.extend((0..25).map(spawn));
-            let touched = black_box(vec![1u8; 512 << 20]);
-            large.extend((0..25).map(spawn));
-            drop(touched);
-        }
-        let (small, large) = (quantile(&mut small, 0.5), quantile(&mut large, 0.5));
-        println!("spawn p50 {small:.2?} in a small host, {large:.2?} with 512 MiB touched");
-        // A fork would copy the page tables of all that: 17 ms. A moment's load on the machine is no fork.
-        let allowed = (small * 3).max(Duration::from_millis(2));
-        assert!(large <= allowed, "{large:?} is more than {allowed:?}");
+        assert!((0..COMPARISONS).any(is_as_fast));
     });
+}
+
+/// The median times of spawning while this process is small, and while it has touched 512 MiB, in turns.
+fn medians(hub: &Hub) -> (Duration, Duration) {
+    let spawn = |_| {
+        let before = Instant::now();
+        let session = hub.spawn(&Command::new("/bin/true"), SessionOptions::default()).unwrap();
+        let took = before.elapsed();
+        within(hub, session.exited());
+        took
+    };
+    let (mut small, mut large) = (Vec::new(), Vec::new());
+    for _ in 0..8 {
+        small.extend((0..25).map(spawn));
+        let touched = black_box(vec![1u8; 512 << 20]);
+        large.extend((0..25).map(spawn));
+        drop(touched);
+    }
+    (quantile(&mut small, 0.5), quantile(&mut large, 0.5))
 }
 
 #[test]

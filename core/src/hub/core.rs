@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -43,11 +43,11 @@ pub(super) struct Core {
     alarm: AtomicU64,
     ids: AtomicU64,
     /// Sessions with input in the last moments, whose output goes first.
-    pub(super) interactive: Mutex<Vec<Arc<Cell>>>,
+    pub(super) interactive: Mutex<Vec<Weak<Cell>>>,
     /// How many threads drive the hub for a future.
     hidden: Mutex<usize>,
     /// Sessions that wait for memory.
-    pub(super) starving: Mutex<Vec<Arc<Cell>>>,
+    pub(super) starving: Mutex<Vec<Weak<Cell>>>,
     pub(super) starving_count: AtomicUsize,
 }
 
@@ -57,6 +57,8 @@ struct Table {
     cells: HashMap<SessionId, Arc<Cell>>,
     /// Places taken for sessions that are being opened.
     opening: usize,
+    /// Sessions that are over, for as long as somebody holds on to them: their histories take memory.
+    over: Vec<Weak<Cell>>,
 }
 
 /// A place among the sessions, taken before anything is opened for it and given back if that fails.
@@ -170,15 +172,34 @@ impl Core {
         if over {
             self.forget(cell);
         }
+        if effects.eased {
+            self.ease();
+        }
         effects.wakes.wake();
         result
     }
 
     /// Removes a session that is over from the table; handles to it stay valid.
-    pub(super) fn forget(&self, cell: &Cell) {
-        let known = self.table.lock().cells.remove(&cell.id);
-        if known.is_some() {
+    pub(super) fn forget(&self, cell: &Arc<Cell>) {
+        let mut table = self.table.lock();
+        if table.cells.remove(&cell.id).is_some() {
+            table.over.retain(|cell| cell.strong_count() > 0);
+            table.over.push(Arc::downgrade(cell));
+            drop(table);
             self.metrics.session_closed();
+        }
+    }
+
+    /// All sessions that have a history.
+    pub(super) fn all_histories(&self) -> Vec<Arc<Cell>> {
+        let table = self.table.lock();
+        table.cells.values().cloned().chain(table.over.iter().filter_map(Weak::upgrade)).collect()
+    }
+
+    /// Some history is claimed by fewer than before: whoever waits for memory tries again.
+    pub(super) fn ease(&self) {
+        if self.starving_count.load(Ordering::SeqCst) > 0 && !self.poller.is_forked() {
+            self.poller.ring_bell();
         }
     }
 

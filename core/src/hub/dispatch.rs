@@ -7,8 +7,8 @@
 use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
@@ -140,20 +140,21 @@ impl Core {
         }
         let now = self.now();
         interactive.retain(|cell| {
+            let Some(cell) = cell.upgrade() else { return false };
             let still = cell.is_interactive(now);
             if !still {
                 cell.listed.store(false, Ordering::Relaxed);
             }
             still
         });
-        interactive.iter().take(TRIED_MAX).cloned().collect()
+        interactive.iter().take(TRIED_MAX).filter_map(Weak::upgrade).collect()
     }
 
     /// Somebody types into `cell`.
     pub(super) fn note_input(&self, cell: &Arc<Cell>) {
         cell.touch(self.now());
         if !cell.listed.load(Ordering::Relaxed) && !cell.listed.swap(true, Ordering::Relaxed) {
-            self.interactive.lock().push(Arc::clone(cell));
+            self.interactive.lock().push(Arc::downgrade(cell));
         }
     }
 
@@ -163,8 +164,8 @@ impl Core {
         ready.extend(rung.into_iter().filter_map(|(id, what)| Some((self.cell(id)?, what))));
         if self.starving_count.load(Ordering::Relaxed) > 0 {
             let starving = std::mem::take(&mut *self.starving.lock());
-            self.starving_count.fetch_sub(starving.len(), Ordering::Relaxed);
-            for cell in starving {
+            self.starving_count.fetch_sub(starving.len(), Ordering::SeqCst);
+            for cell in starving.iter().filter_map(Weak::upgrade) {
                 self.with(&cell, |terminal, now, effects| terminal.handle_relief(now, effects));
             }
         }
@@ -191,17 +192,18 @@ impl Core {
         ran
     }
 
-    /// The pool is spent: the largest history gives up its oldest stretch. When none can, the terminal waits until a
-    /// reader lets go of memory.
+    /// The pool is spent: the largest history gives up its oldest stretch. When none can, the terminal waits until somebody
+    /// lets go of memory, or of a claim on it.
     fn make_room(&self, cell: &Arc<Cell>) -> usize {
         if self.shrink_largest() > 0 {
             self.with(cell, |terminal, now, effects| terminal.handle_relief(now, effects));
             return 0; // It is level-triggered: the next turn reads.
         }
-        self.starving.lock().push(Arc::clone(cell));
-        self.starving_count.fetch_add(1, Ordering::Relaxed);
+        self.starving.lock().push(Arc::downgrade(cell));
+        self.starving_count.fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst); // With the one in an acknowledgement: either we see it, or it sees us.
         self.pool.want_relief(&Waker::from(Arc::new(Relief(Arc::clone(&self.poller)))));
-        if self.pool.used() + crate::limits::READ_MAX <= self.pool.limit() {
+        if self.pool.used() + crate::limits::READ_MAX <= self.pool.limit() || self.shrink_largest() > 0 {
             self.poller.ring_bell(); // Somebody let go between the two looks.
         }
         0
@@ -209,7 +211,7 @@ impl Core {
 
     fn shrink_largest(&self) -> usize {
         let held = |cell: &Arc<Cell>| cell.state.lock().terminal.held_bytes();
-        let mut by_size: Vec<_> = self.all_cells().into_iter().map(|cell| (held(&cell), cell)).collect();
+        let mut by_size: Vec<_> = self.all_histories().into_iter().map(|cell| (held(&cell), cell)).collect();
         by_size.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
         by_size.iter().map(|(_, cell)| cell.state.lock().terminal.shrink()).find(|&freed| freed > 0).unwrap_or(0)
     }

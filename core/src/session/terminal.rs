@@ -26,6 +26,8 @@ pub struct Effects {
     pub wakes: Wakes,
     /// Events to tell, in order.
     pub events: Vec<EventKind>,
+    /// A claim on the history was given up: whoever waits for memory may try again.
+    pub eased: bool,
 }
 
 /// What one turn of reading came to.
@@ -220,11 +222,14 @@ impl Terminal {
     /// Time has passed. Harmless when early.
     pub fn handle_timeout(&mut self, now: Time, effects: &mut Effects) {
         self.climb(now);
+        let claims = self.suspended.len();
         self.suspended.retain(|suspended| now < suspended.until);
+        effects.eased |= self.suspended.len() < claims;
         let standings = if self.flow.is_stopped() { self.log.standings() } else { Vec::new() };
         for index in self.flow.overdue(now, self.log.end(), &standings) {
             self.log.demote(index);
             self.metrics.viewer_demoted();
+            effects.eased = true;
             effects.events.push(EventKind::ViewerDemoted);
         }
         self.settle(now, effects);
@@ -389,6 +394,7 @@ impl Terminal {
     pub fn forget_readers(&mut self, now: Time, effects: &mut Effects) {
         self.first_reader = None;
         self.suspended.clear();
+        effects.eased = true;
         self.settle(now, effects);
     }
 

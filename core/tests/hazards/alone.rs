@@ -22,8 +22,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub(crate) enum Host {
     /// Like this one.
     Plain,
-    /// By a shell, once it has run these commands.
-    After(&'static str),
+    /// With these signals ignored, by their short names with commas between.
+    Ignoring(&'static str),
     /// With this library loaded before all others.
     Preloaded(std::path::PathBuf),
     /// In mounts of its own, once a shell has run these commands. Where the system allows none, the test is skipped.
@@ -39,8 +39,10 @@ pub(crate) fn alone(name: &str, host: Host, body: impl FnOnce()) {
     // One after the other: they measure, and one of them keeps all cores busy.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    if matches!(host, Host::Mounts(_)) && !Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|status| status.success()) {
-        return eprintln!("{name} is skipped: mounts of one's own are not allowed here");
+    if let Host::Mounts(script) = host
+        && !Command::new("unshare").args(["-m", "sh", "-c", script]).status().is_ok_and(|status| status.success())
+    {
+        return eprintln!("{name} is skipped: this needs mounts of its own, which are not allowed here");
     }
     let mut child = command(&host)
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
@@ -70,13 +72,13 @@ pub(crate) fn alone(name: &str, host: Host, body: impl FnOnce()) {
 
 fn command(host: &Host) -> Command {
     let program = env::current_exe().unwrap();
-    let shell = |mut command: Command, script: &str| {
-        command.args(["-c", &format!("{script}\nexec \"$0\" \"$@\"")]).arg(&program);
-        command
-    };
     match host {
         Host::Plain => Command::new(program),
-        Host::After(script) => shell(Command::new("sh"), script),
+        Host::Ignoring(signals) => {
+            let mut command = Command::new("env");
+            command.arg(format!("--ignore-signal={signals}")).arg(program);
+            command
+        }
         Host::Preloaded(library) => {
             let mut command = Command::new(program);
             command.env("LD_PRELOAD", library);
@@ -84,8 +86,8 @@ fn command(host: &Host) -> Command {
         }
         Host::Mounts(script) => {
             let mut command = Command::new("unshare");
-            command.args(["-m", "sh"]);
-            shell(command, script)
+            command.args(["-m", "sh", "-c", &format!("{script}\nexec \"$0\" \"$@\"")]).arg(program);
+            command
         }
     }
 }

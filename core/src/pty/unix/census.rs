@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::leader::Leader;
@@ -73,8 +74,14 @@ impl Census {
             let name = entry?.file_name();
             let Some(pid) = name.to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw) else { continue };
             numbers.insert(pid.as_raw_nonzero().get());
-            // Gone since the folder was listed, or another user's: not ours either way.
-            let Ok(text) = fs::read(format!("/proc/{pid}/stat")) else { continue };
+            let text = match fs::read(format!("/proc/{pid}/stat")) {
+                Ok(text) => text,
+                // Nothing left to open it with: a walk that saw a part would pass for one that saw all.
+                Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => {
+                    return Err(error);
+                }
+                Err(_) => continue, // Gone since the folder was listed, or another user's: not ours either way.
+            };
             if let Some(stat) = Stat::parse(&text).filter(|stat| stat.is_alive && is_safe(pid)) {
                 living.entry(stat.session).or_default().push(Member { pid, group: stat.group });
             }

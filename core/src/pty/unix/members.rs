@@ -9,6 +9,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::process::{Pid, PidfdFlags};
@@ -18,11 +19,14 @@ use super::leader::{Leader, ignore_gone, raw};
 use crate::pty::Signal;
 
 /// Whether anybody of the session lives who did at `moment`, besides a leader that was not collected. Once nobody does, nobody ever will.
-/// Without `/proc` nobody is seen.
+/// Where that cannot be found out just now somebody may; without `/proc` nobody is seen.
 pub(super) fn any_left(leader: &Leader, moment: Instant) -> bool {
-    let lives = |census: &Census| !census.members(leader).is_empty();
+    let lives = |census: io::Result<Arc<Census>>| match census {
+        Ok(census) => !census.members(leader).is_empty(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    };
     // Those who lived a while ago may have gone since: only a walk that finds nobody may be an old one.
-    Census::after(moment).is_ok_and(|census| lives(&census)) && Census::recent().is_ok_and(|census| lives(&census))
+    lives(Census::after(moment)) && lives(Census::recent())
 }
 
 /// Signals every member that a recent walk has found. One that was started since is overlooked; [`any_left`] finds it.
