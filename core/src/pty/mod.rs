@@ -1,6 +1,6 @@
 //! The door to terminals: what the engine asks of a pseudo-terminal, whoever provides it.
 //!
-//! Two providers exist: `UnixPtys`, the kernel's, and `ScriptedPtys`,
+//! Two providers exist: `unix::UnixPtys`, the kernel's, and [`scripted::ScriptedPtys`],
 //! which live in memory and act out a script; every session test runs on both. The traits show no
 //! descriptor, so that a provider with none (ConPTY, a terminal behind ssh) can stand beside them.
 
@@ -10,13 +10,13 @@ mod conformance;
 mod error;
 mod exit;
 mod line;
-// pub mod scripted;
+pub mod scripted;
 mod signal;
 #[cfg(target_os = "linux")]
 pub mod unix;
 
-use std::io;
 use std::sync::Arc;
+use std::{fmt, io};
 
 pub use command::Command;
 pub use error::SpawnError;
@@ -64,8 +64,8 @@ pub trait Pty: Send {
     /// taken again.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Collects the process's status, when it has one. Once it was told, reads end with `Ok(0)` after the last
-    /// byte, unless a process that outlives the leader keeps the terminal open.
+    /// Collects the process's status, when it has one. Reads do not end before it was told. Afterwards they end with
+    /// `Ok(0)` after the last byte, unless a process that outlives the leader keeps the terminal open.
     fn try_exit(&mut self) -> io::Result<Option<ExitStatus>>;
 
     /// How the terminal treats its input at this moment.
@@ -131,6 +131,9 @@ pub trait Reactor: Send + Sync {
 
     /// Announces readiness that no descriptor shows. From any thread, with any lock of the provider's held;
     /// rings for the same session may be merged.
+    ///
+    /// Without a descriptor nothing repeats a ring by itself: it holds until the driver makes the call it
+    /// speaks of, which rings again if there is more. So a reactor keeps what it has not acted upon.
     fn ring(&self, session: SessionId, ready: Ready);
 }
 
@@ -160,5 +163,11 @@ impl Doorbell {
     /// Announces readiness that no descriptor shows.
     pub fn ring(&self, ready: Ready) {
         self.reactor.ring(self.session, ready);
+    }
+}
+
+impl fmt::Debug for Doorbell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Doorbell").field("session", &self.session).finish_non_exhaustive()
     }
 }

@@ -115,6 +115,9 @@ impl Pty for UnixPty {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.ended {
+            return Err(Errno::IO.into()); // The kernel would take it for a moment more, for nobody.
+        }
         match rustix::io::retry_on_intr(|| rustix::io::write(&self.terminal, bytes))? {
             0 if !bytes.is_empty() => Err(io::ErrorKind::WouldBlock.into()),
             count => Ok(count),

@@ -1,6 +1,7 @@
 //! What only the kernel's terminals can get wrong: descriptors, controlling terminals, zombies, strangers.
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::thread;
 
@@ -30,6 +31,17 @@ fn descriptors_of_ours_on_terminals() -> usize {
 fn state(pid: u32) -> Option<char> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     text.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Runs `test` in a process of its own, where no other test opens descriptors meanwhile. True inside of it.
+fn is_alone(test: &str) -> bool {
+    if std::env::var_os("ORCHFLOW_ALONE").is_some() {
+        return true;
+    }
+    let (_, test) = test.split_once("::").unwrap();
+    let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+    assert!(alone.args(["--exact", test, "--test-threads=1"]).env("ORCHFLOW_ALONE", "1").status().unwrap().success());
+    false
 }
 
 /// A file in the temporary folder, removed at the end.
@@ -148,15 +160,7 @@ fn descriptors_are_watched_only_while_something_is_wanted() {
 
 #[test]
 fn dropping_leaves_no_descriptor_and_no_zombie() {
-    // Other tests open terminals meanwhile, so this one looks from a process of its own.
-    if std::env::var_os("ORCHFLOW_ALONE").is_none() {
-        let test = concat!(module_path!(), "::dropping_leaves_no_descriptor_and_no_zombie");
-        let test = test.split_once("::").unwrap().1;
-        let status = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", test, "--test-threads=1"])
-            .env("ORCHFLOW_ALONE", "1")
-            .status();
-        assert!(status.unwrap().success());
+    if !is_alone(concat!(module_path!(), "::dropping_leaves_no_descriptor_and_no_zombie")) {
         return;
     }
     let before = fs::read_dir("/proc/self/fd").unwrap().count();
@@ -212,4 +216,33 @@ fn foreground_job_gets_the_signal_and_the_shell_does_not() {
     rig.pty.signal(Signal::Interrupt, Target::Foreground).unwrap();
     assert_eq!(rig.finish(), ExitStatus::Code(0));
     assert_eq!(rig.text(), "ready\r\njob\r\n9\r\n");
+}
+
+#[test]
+fn host_without_descriptors_is_told_so_and_nothing_is_left_behind() {
+    use rustix::process::{Resource, Rlimit, WaitOptions, getrlimit, setrlimit, waitpid};
+    if !is_alone(concat!(module_path!(), "::host_without_descriptors_is_told_so_and_nothing_is_left_behind")) {
+        return;
+    }
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let count = || fs::read_dir("/proc/self/fd").unwrap().count();
+    let (before, first_free) = (count(), fs::File::open("/dev/null").unwrap().as_raw_fd() as u64);
+    let mut refused = 0;
+    // One descriptor more each time, so every step in turn is the one that fails.
+    for extra in 0.. {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(first_free + extra), maximum }).unwrap();
+        let spawned = UnixPtys.spawn(&Command::new("/bin/true"), Size::DEFAULT);
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+        match spawned {
+            Ok(pty) => {
+                assert_eq!(Rig::new(pty).finish(), ExitStatus::Code(0));
+                break;
+            }
+            Err(error) => assert!(matches!(error, SpawnError::Exhausted { .. }), "{error:?}"),
+        }
+        assert_eq!(count(), before);
+        refused += 1;
+    }
+    assert_eq!(refused, 3, "our side, the process's side, the process's descriptor");
+    assert_eq!(waitpid(None, WaitOptions::NOHANG).unwrap_err(), rustix::io::Errno::CHILD);
 }
