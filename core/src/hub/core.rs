@@ -127,7 +127,7 @@ impl Core {
             self.schedule(at, Due::Session(cell.id));
         }
         if !effects.events.is_empty() {
-            self.events.push(cell.id, effects.events.drain(..));
+            self.events.push(cell.id, effects.events.drain(..), &mut effects.wakes);
         }
         if let Some(exit) = exit {
             cell.end(exit, &mut effects.wakes);

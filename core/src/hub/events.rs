@@ -8,11 +8,14 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::mem::discriminant;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::task::Waker;
 
 use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::waiters::Waiters;
 use crate::id::SessionId;
+use crate::ring::Wakes;
 use crate::session::{Event, EventKind};
 
 /// Ranges of dropped input that may wait per session.
@@ -29,6 +32,7 @@ struct Queue {
     events: VecDeque<Event>,
     /// How many of each session wait.
     waiting: HashMap<SessionId, usize>,
+    tasks: Waiters,
 }
 
 impl Events {
@@ -41,7 +45,8 @@ impl Events {
         self.flag.as_fd()
     }
 
-    pub(super) fn push(&self, session: SessionId, kinds: impl IntoIterator<Item = EventKind>) {
+    /// Adds events, and collects who waits for them.
+    pub(super) fn push(&self, session: SessionId, kinds: impl IntoIterator<Item = EventKind>, wakes: &mut Wakes) {
         let mut queue = self.queue.lock();
         let was_empty = queue.events.is_empty();
         for kind in kinds {
@@ -51,10 +56,31 @@ impl Events {
             // It can only fail when the counter is full, and then it is readable.
             let _full = rustix::io::write(&self.flag, &1u64.to_ne_bytes());
         }
+        if !queue.events.is_empty() {
+            queue.tasks.take(wakes);
+        }
     }
 
     pub(super) fn pop(&self) -> Option<Event> {
+        self.take(&mut self.queue.lock())
+    }
+
+    /// The next event, or a wake-up when there is one.
+    pub(super) fn pop_or_wake(&self, place: &mut Option<u64>, waker: &Waker) -> Option<Event> {
         let mut queue = self.queue.lock();
+        let event = self.take(&mut queue);
+        if event.is_none() {
+            queue.tasks.put(place, waker);
+        }
+        event
+    }
+
+    /// Somebody does not wait for an event any more.
+    pub(super) fn leave(&self, place: u64) {
+        self.queue.lock().tasks.leave(place);
+    }
+
+    fn take(&self, queue: &mut Queue) -> Option<Event> {
         let event = queue.pop()?;
         if queue.events.is_empty() {
             let _empty = rustix::io::read(&self.flag, &mut [0u8; 8]);
@@ -111,7 +137,7 @@ mod tests {
     fn taken(kinds: &[EventKind]) -> Vec<EventKind> {
         let events = Events::new().unwrap();
         for kind in kinds {
-            events.push(SessionId::from_raw(1), [*kind]);
+            events.push(SessionId::from_raw(1), [*kind], &mut Wakes::new());
         }
         std::iter::from_fn(|| events.pop()).map(|event| event.kind).collect()
     }
@@ -131,8 +157,8 @@ mod tests {
     #[test]
     fn sessions_do_not_merge_with_each_other() {
         let events = Events::new().unwrap();
-        events.push(SessionId::from_raw(1), [EventKind::Output]);
-        events.push(SessionId::from_raw(2), [EventKind::Output]);
+        events.push(SessionId::from_raw(1), [EventKind::Output], &mut Wakes::new());
+        events.push(SessionId::from_raw(2), [EventKind::Output], &mut Wakes::new());
         assert_eq!((events.waiting(SessionId::from_raw(1)), events.waiting(SessionId::from_raw(2))), (1, 1));
     }
 }

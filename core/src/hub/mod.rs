@@ -44,11 +44,13 @@ mod dispatch;
 mod drive;
 mod events;
 mod faces;
+mod next_event;
 mod poller;
 mod reader;
 mod session;
 mod sleep;
 mod timers;
+mod waiters;
 
 use std::future::Future;
 use std::io;
@@ -61,6 +63,7 @@ use self::core::Core;
 pub use crate::runtime::Turn;
 pub use builder::{HubBuilder, HubOptions};
 pub use faces::{Outputs, SessionIo};
+pub use next_event::NextEvent;
 pub use reader::{Output, Reader};
 pub use session::{Exited, Session};
 pub use sleep::Sleep;
@@ -168,6 +171,11 @@ impl Hub {
     /// Takes the next event, if one waits. While events wait the descriptor stays readable, so take them all.
     pub fn next_event(&self) -> Option<Event> {
         self.inner.core.events.pop()
+    }
+
+    /// Completes with the next event. Of several tasks that wait, one gets it.
+    pub fn event(&self) -> NextEvent {
+        NextEvent::new(Arc::clone(&self.inner.core))
     }
 
     /// Runs `future` to its end on this thread, driving the hub whenever it waits.
