@@ -59,7 +59,7 @@ impl HubBuilder {
     /// As [`Hub::new`].
     pub fn hosted(self) -> io::Result<Hub> {
         let core = self.core()?;
-        core.poller.add_flag(core.events.flag())?;
+        core.show_events()?;
         Ok(Hub { inner: Arc::new(Inner { core: Arc::new(core), thread: None }) })
     }
 

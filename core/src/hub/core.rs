@@ -30,6 +30,8 @@ pub(super) struct Core {
     pub(super) poller: Arc<Poller>,
     pub(super) clock: Clock,
     pub(super) events: Events,
+    /// For how many reasons the descriptor does not show that events wait.
+    pub(super) quiet: Mutex<usize>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) backend: Arc<dyn PtyBackend>,
     pub(super) options: HubOptions,
@@ -57,6 +59,7 @@ impl Core {
             poller: Arc::new(Poller::new()?),
             clock,
             events: Events::new()?,
+            quiet: Mutex::new(1),
             metrics,
             backend,
             options,

@@ -11,13 +11,15 @@ use crate::limits::TURN_BYTES;
 use crate::runtime::{Readiness, Runtime};
 
 impl Hub {
-    /// Runs the hub inside `runtime`, until the hub is closed or its last handle dropped.
+    /// Runs the hub inside `runtime`, until the hub is closed or its last handle dropped. From now on the descriptor does not
+    /// show that events wait; tasks wait for them by [`Hub::event`].
     ///
     /// # Errors
     /// When the descriptor cannot be duplicated or registered.
     pub fn drive(&self, runtime: &dyn Runtime) -> io::Result<()> {
         let fd = Arc::new(self.as_fd().try_clone_to_owned()?);
         let mut readiness = runtime.register(fd)?;
+        self.hide_events()?;
         let hub = self.weak();
         runtime.spawn("orchflow-hub", Box::pin(async move { run(&hub, &mut *readiness).await }));
         Ok(())

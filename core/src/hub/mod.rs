@@ -46,6 +46,7 @@ mod events;
 mod faces;
 mod next_event;
 mod poller;
+mod quiet;
 mod reader;
 mod session;
 mod sleep;
@@ -178,12 +179,15 @@ impl Hub {
         NextEvent::new(Arc::clone(&self.inner.core))
     }
 
-    /// Runs `future` to its end on this thread, driving the hub whenever it waits.
+    /// Runs `future` to its end on this thread, driving the hub whenever it waits. Meanwhile the descriptor does not show that
+    /// events wait; the future can wait for them by [`event`](Hub::event).
     ///
     /// # Errors
     /// As [`dispatch`](Hub::dispatch).
     pub fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
-        block_on::block_on(&self.inner.core, self.inner.thread.is_some(), future)
+        let core = &self.inner.core;
+        let _quiet = core.quietly()?;
+        block_on::block_on(core, self.inner.thread.is_some(), future)
     }
 
     /// The hub's clock. Its origin is the system's start, or that of a manual clock.
@@ -234,6 +238,10 @@ impl Hub {
         self.inner.core.is_closed()
     }
 
+    pub(crate) fn hide_events(&self) -> io::Result<()> {
+        self.inner.core.hide_events()
+    }
+
     /// A handle that does not keep the hub open.
     pub(crate) fn weak(&self) -> WeakHub {
         WeakHub { inner: Arc::downgrade(&self.inner) }
@@ -252,8 +260,8 @@ impl WeakHub {
 }
 
 impl AsFd for Hub {
-    /// Readable while there is anything to dispatch or events wait; on a threaded hub, while events wait. Never read, write or
-    /// close it.
+    /// Readable while there is anything to dispatch or events wait (not the events while the hub is run by
+    /// [`drive`](Hub::drive) or [`block_on`](Hub::block_on)); on a threaded hub, while events wait. Never read, write or close it.
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self.inner.thread {
             Some(_) => self.inner.core.events.flag(),

@@ -91,6 +91,11 @@ impl Poller {
         self.add(flag, FLAG, epoll::EventFlags::IN)
     }
 
+    /// Takes it out again.
+    pub(super) fn remove_flag(&self, flag: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(epoll::delete(&self.epoll, flag)?)
+    }
+
     fn add(&self, fd: BorrowedFd<'_>, token: u64, flags: epoll::EventFlags) -> io::Result<()> {
         Ok(epoll::add(&self.epoll, fd, epoll::EventData::new_u64(token), flags)?)
     }
