@@ -85,7 +85,7 @@ impl Core {
     fn run(&self) {
         while !self.stopping.load(Ordering::SeqCst) {
             // A waker that panics is its owner's bug; the other sessions go on. It was called with no lock held, and
-            // every effect before it was carried out.
+            // everything else in its turn was done.
             match catch_unwind(AssertUnwindSafe(|| self.turn(None))) {
                 Ok(Ok(_)) => {}
                 Ok(Err(_)) | Err(_) => self.metrics.error(ErrorKind::Io),

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::Turn;
 use super::cell::Cell;
 use super::core::Core;
+use super::panics::Panics;
 use super::poller::{Happened, Poller};
 use super::timers::Due;
 use crate::pty::Ready;
@@ -48,32 +49,35 @@ impl Core {
         }
     }
 
-    /// Waits until something is ready, at the most for `timeout`, and deals with it once.
+    /// Waits until something is ready, at the most for `timeout`, and deals with it once. A waker's panic goes on after
+    /// everything else.
     pub(super) fn turn(&self, timeout: Option<Duration>) -> io::Result<Done> {
         if self.poller.is_forked() {
             return Err(io::Error::other("this process is a fork of the one that opened the hub; only that one may drive it"));
         }
-        let mut done = Done::default();
+        let (mut done, mut panics) = (Done::default(), Panics::default());
         let mut ready: Vec<(Arc<Cell>, Ready)> = Vec::new();
         self.poller.wait(timeout, |happened| {
             done.things += usize::from(happened != Happened::Flag);
             match happened {
-                Happened::Bell => self.answer_bell(&mut ready),
+                Happened::Bell => self.answer_bell(&mut ready, &mut panics),
                 Happened::Alarm => self.poller.silence_alarm(),
                 Happened::Flag => {}
                 Happened::Session(id, what) => ready.extend(self.cell(id).map(|cell| (cell, what))),
             }
         })?;
         self.metrics.dispatch_turn();
-        done.bytes = self.attend(&mut ready);
-        done.things += self.run_timers();
+        done.bytes = self.attend(&mut ready, &mut panics);
+        done.things += self.run_timers(&mut panics);
+        panics.resume();
         Ok(done)
     }
 
     /// Deals with the sessions that are ready; returns the bytes read.
-    fn attend(&self, ready: &mut [(Arc<Cell>, Ready)]) -> usize {
+    fn attend(&self, ready: &mut [(Arc<Cell>, Ready)], panics: &mut Panics) -> usize {
+        let mut attend_one = |cell: &Arc<Cell>, what| panics.keep(|| self.attend_one(cell, what)).unwrap_or(0);
         if let [(cell, what)] = ready {
-            return self.attend_one(cell, *what);
+            return attend_one(cell, *what);
         }
         let typed_into = self.interactive_now();
         if !typed_into.is_empty() {
@@ -82,10 +86,10 @@ impl Core {
         }
         let mut bytes = 0;
         for (cell, what) in ready.iter() {
-            bytes += self.attend_one(cell, *what);
+            bytes += attend_one(cell, *what);
             if what.read {
                 let others = typed_into.iter().filter(|typed| !Arc::ptr_eq(typed, cell));
-                bytes += others.map(|typed| self.attend_one(typed, Ready { read: true, ..Ready::default() })).sum::<usize>();
+                bytes += others.map(|typed| attend_one(typed, Ready { read: true, ..Ready::default() })).sum::<usize>();
             }
         }
         bytes
@@ -131,7 +135,7 @@ impl Core {
         }
     }
 
-    fn answer_bell(&self, ready: &mut Vec<(Arc<Cell>, Ready)>) {
+    fn answer_bell(&self, ready: &mut Vec<(Arc<Cell>, Ready)>, panics: &mut Panics) {
         self.poller.silence_bell();
         let rung = self.poller.take_rings();
         ready.extend(rung.into_iter().filter_map(|(id, what)| Some((self.cell(id)?, what))));
@@ -139,12 +143,12 @@ impl Core {
             let starving = std::mem::take(&mut *self.starving.lock());
             self.starving_count.fetch_sub(starving.len(), Ordering::Relaxed);
             for cell in starving {
-                self.with(&cell, |terminal, now, effects| terminal.handle_relief(now, effects));
+                panics.keep(|| self.with(&cell, |terminal, now, effects| terminal.handle_relief(now, effects)));
             }
         }
     }
 
-    fn run_timers(&self) -> usize {
+    fn run_timers(&self, panics: &mut Panics) -> usize {
         let now = self.now();
         if !self.is_alarm_due(now) {
             return 0;
@@ -153,11 +157,11 @@ impl Core {
         while let Some(due) = self.take_due(now) {
             ran += 1;
             match due {
-                Due::Task(waker) => waker.wake(),
+                Due::Task(waker) => drop(panics.keep(|| waker.wake())),
                 Due::Session(id) => {
                     if let Some(cell) = self.cell(id) {
                         cell.state.lock().armed = None;
-                        self.with(&cell, |terminal, now, effects| terminal.handle_timeout(now, effects));
+                        panics.keep(|| self.with(&cell, |terminal, now, effects| terminal.handle_timeout(now, effects)));
                     }
                 }
             }
@@ -193,13 +197,17 @@ impl Core {
         if self.closed.swap(true, Ordering::SeqCst) || self.poller.is_forked() {
             return;
         }
-        let mut orphans = Vec::new();
+        let (mut left, mut panics) = (Vec::new(), Panics::default());
         for cell in self.all_cells() {
-            orphans.extend(self.with(&cell, |terminal, _, effects| terminal.abandon(effects)));
+            panics.keep(|| self.with(&cell, |terminal, _, effects| left.extend(terminal.abandon(effects))));
         }
-        self.collect(orphans);
+        self.collect(left);
         self.starving.lock().clear();
         self.interactive.lock().clear();
+        self.poller.ring_bell(); // A task that drives this hub ends now.
+        if !std::thread::panicking() {
+            panics.resume();
+        }
     }
 
     /// Waits until killed processes are gone, so that they leave no zombies. A process that even a kill does not end at

@@ -45,6 +45,7 @@ mod drive;
 mod events;
 mod faces;
 mod next_event;
+mod panics;
 mod poller;
 mod quiet;
 mod reader;
@@ -236,10 +237,6 @@ impl Hub {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.inner.core.is_closed()
-    }
-
-    pub(crate) fn hide_events(&self) -> io::Result<()> {
-        self.inner.core.hide_events()
     }
 
     /// A handle that does not keep the hub open.
