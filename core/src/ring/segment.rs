@@ -35,11 +35,6 @@ pub trait Storage: Send + Sync + Sized + 'static {
     /// # Safety
     /// The caller is the only one who touches these bytes meanwhile.
     unsafe fn fill<R>(&self, from: usize, write: impl FnOnce(&mut [u8]) -> R) -> R;
-    /// Shows the bytes from `from` to `to` (`from <= to <= capacity`).
-    ///
-    /// # Safety
-    /// Nobody writes these bytes meanwhile.
-    unsafe fn show<R>(&self, from: usize, to: usize, read: impl FnOnce(&[u8]) -> R) -> R;
 }
 
 /// A descriptor: who may touch one stretch of the log, and where its bytes are.
@@ -159,13 +154,6 @@ impl<S: Storage> Segment<S> {
         Ok(wrote)
     }
 
-    /// Shows published bytes, as the models read them. Only the holder of a pin; `to` is at most a length this thread has seen.
-    #[cfg(orchflow_loom)]
-    pub(super) fn show<R>(&self, from: usize, to: usize, read: impl FnOnce(&[u8]) -> R) -> R {
-        // SAFETY: bytes below the published length are never written again, and the pin keeps the storage.
-        self.with_storage(|storage| unsafe { storage.show(from, to, read) })
-    }
-
     /// Runs `f` on the storage. Only the writer or the holder of a pin.
     fn with_storage<R>(&self, f: impl FnOnce(&S) -> R) -> R {
         self.storage.with(|slot| {
@@ -226,12 +214,6 @@ impl Storage for Buffer {
         // SAFETY: in bounds by the line above, initialised since it was made; exclusive by the caller's word.
         write(unsafe { slice::from_raw_parts_mut(self.memory.as_ptr().add(from), self.capacity - from) })
     }
-
-    unsafe fn show<R>(&self, from: usize, to: usize, read: impl FnOnce(&[u8]) -> R) -> R {
-        assert!(from <= to && to <= self.capacity, "a read stays below the published length");
-        // SAFETY: in bounds by the line above, initialised, not written by the caller's word.
-        read(unsafe { slice::from_raw_parts(self.memory.as_ptr().add(from), to - from) })
-    }
 }
 
 impl Drop for Buffer {
@@ -275,17 +257,21 @@ impl Storage for Cells {
         }
         result
     }
-
-    unsafe fn show<R>(&self, from: usize, to: usize, read: impl FnOnce(&[u8]) -> R) -> R {
-        // SAFETY: loom itself reports a write that races with this.
-        let bytes: Vec<u8> = self.bytes[from..to].iter().map(|cell| cell.with(|place| unsafe { *place })).collect();
-        read(&bytes)
-    }
 }
 
 #[cfg(orchflow_loom)]
 impl Drop for Cells {
     fn drop(&mut self) {
         self.lent.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(orchflow_loom)]
+impl super::log::Pinned<Cells> {
+    /// Published bytes, a copy. `to` is at most a length that this thread has seen.
+    pub(super) fn copy(&self, from: usize, to: usize) -> Vec<u8> {
+        // SAFETY: loom itself reports a write that races with this.
+        let byte = |cell: &UnsafeCell<u8>| cell.with(|place| unsafe { *place });
+        self.segment().with_storage(|cells| cells.bytes[from..to].iter().map(byte).collect())
     }
 }

@@ -77,6 +77,21 @@ fn a_silent_log_holds_no_memory_and_a_quiet_one_a_page() {
 }
 
 #[test]
+fn memory_that_came_back_is_used_again() {
+    let pool = Pool::new(1 << 20);
+    let room_of_a_new_log = || {
+        let mut place = 0;
+        let wrote = writer(&pool, 1 << 20).append_with(&mut Wakes::new(), |room| {
+            place = room.as_ptr().addr();
+            Ok::<_, Infallible>(1)
+        });
+        assert_eq!(wrote, Ok(Ok(1)));
+        place
+    };
+    assert_eq!(room_of_a_new_log(), room_of_a_new_log());
+}
+
+#[test]
 fn a_spent_pool_refuses_before_the_source_is_asked_and_goes_on_once_memory_comes_back() {
     let pool = Pool::new(2 * SIZES[0]);
     let mut log = writer(&pool, SIZES[0]);

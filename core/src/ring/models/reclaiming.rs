@@ -16,7 +16,7 @@ fn pin(cursor: &mut Cursor<Cells>) -> Pinned<Cells> {
 }
 
 fn shows_first_byte(pinned: &Pinned<Cells>) {
-    pinned.segment().show(0, 1, |bytes| assert_eq!(bytes, [byte(0)]));
+    assert_eq!(pinned.copy(0, 1), [byte(0)]);
 }
 
 #[test]
