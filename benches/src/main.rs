@@ -10,6 +10,7 @@ mod clock;
 mod engine;
 mod interleave;
 mod memory;
+mod others;
 mod peers;
 mod pin;
 mod plan;
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
         Some((name, args)) if name == probe::PROBE => return told(probe::answer(args)),
         _ => {}
     }
-    let Some((name, plan)) = parse(&args) else {
+    let Some((run, plan)) = parse(&args) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
@@ -54,15 +55,12 @@ fn main() -> ExitCode {
         peers::install();
     }
     let mut report = Report::new(plan.format);
-    match name.as_str() {
-        "terminal" => terminal::run(&plan, &mut report),
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
-    }
+    run(&plan, &mut report);
     if report.failures() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
+
+/// Prints the lines of one name.
+type Run = fn(&Plan, &mut Report);
 
 fn told(result: io::Result<()>) -> ExitCode {
     match result {
@@ -74,9 +72,12 @@ fn told(result: io::Result<()>) -> ExitCode {
     }
 }
 
-fn parse(args: &[String]) -> Option<(String, Plan)> {
+fn parse(args: &[String]) -> Option<(Run, Plan)> {
     let mut args = args.iter();
-    let name = args.next()?.clone();
+    let run: Run = match args.next()?.as_str() {
+        "terminal" => terminal::run,
+        _ => return None,
+    };
     let mut plan = Plan { quick: false, only: None, install_peers: false, format: Format::Table };
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -87,5 +88,5 @@ fn parse(args: &[String]) -> Option<(String, Plan)> {
             _ => return None,
         }
     }
-    Some((name, plan))
+    Some((run, plan))
 }

@@ -3,6 +3,7 @@
 //! What the parent allocated before, and the threads it has, would otherwise be in the figure.
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::process::Command;
 use std::time::Duration;
 
@@ -68,13 +69,13 @@ pub(crate) fn answer(args: &[String]) -> io::Result<()> {
 }
 
 fn base_bytes() -> io::Result<f64> {
-    let _idle = Idle::hosted()?;
+    let _idle = left_open(Idle::hosted()?);
     Ok(memory::resident_bytes()? as f64)
 }
 
 /// One session more at first: what is needed once is not what each costs.
 fn session_bytes(sessions: usize) -> io::Result<f64> {
-    let mut idle = Idle::hosted()?;
+    let mut idle = left_open(Idle::hosted()?);
     idle.grow(1)?;
     let before = memory::resident_bytes()?;
     idle.grow(sessions)?;
@@ -82,12 +83,17 @@ fn session_bytes(sessions: usize) -> io::Result<f64> {
 }
 
 fn wake_ups(sessions: usize) -> io::Result<f64> {
-    let mut idle = Idle::threaded()?;
+    let mut idle = left_open(Idle::threaded()?);
     idle.grow(sessions)?;
     threads::settle()?;
     let before = threads::runs_of_others()?;
     std::thread::sleep(WATCHED);
     Ok((threads::runs_of_others()? - before) as f64 / WATCHED.as_secs_f64())
+}
+
+/// Closing is another line's business; when this process ends, the kernel hangs up on all programs at once.
+fn left_open(idle: Idle) -> ManuallyDrop<Idle> {
+    ManuallyDrop::new(idle)
 }
 
 #[cfg(test)]

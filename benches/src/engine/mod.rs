@@ -2,6 +2,7 @@
 
 mod idle;
 mod looped;
+mod many;
 mod spawner;
 mod thread;
 
@@ -12,6 +13,7 @@ use orchflow_core::pty::Command;
 
 pub(crate) use idle::Idle;
 pub(crate) use looped::EngineLoop;
+pub(crate) use many::EngineMany;
 pub(crate) use spawner::EngineSpawner;
 pub(crate) use thread::EngineThread;
 

@@ -9,6 +9,7 @@ mod table;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::others::Others;
 use crate::plan::Plan;
 use crate::stats::{Ratios, median};
 
@@ -117,6 +118,7 @@ impl Report {
 
     /// Measures one group of lines. Each of `specs` is printed exactly once, as a figure or as a failure.
     pub(crate) fn group(&mut self, specs: &[Spec], measure: impl FnOnce(&mut Sheet<'_>) -> io::Result<()>) {
+        let others = Others::watch();
         let mut sheet = Sheet { report: self, open: specs.to_vec() };
         let result = catch_unwind(AssertUnwindSafe(|| measure(&mut sheet)));
         let reason = match result {
@@ -127,6 +129,9 @@ impl Report {
         for spec in sheet.open {
             self.failures += 1;
             self.print(&spec, Err(&reason));
+        }
+        if let Ok((others, percent)) = others.and_then(|others| others.percent().map(|percent| (others, percent))) {
+            eprintln!("    {:.0} s, in which other programs used {percent:.0} % of a CPU", others.elapsed().as_secs_f64());
         }
     }
 

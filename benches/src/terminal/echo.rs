@@ -37,6 +37,10 @@ const fn line(name: &'static str, reach: Reach, note: &'static str) -> Spec {
 /// Echoes, and touches nothing that passes through.
 pub(crate) const CAT: (&str, &[&str]) = ("sh", &["-c", "stty raw -echo; printf R; exec cat"]);
 
+/// Blocks of each side, in full and where a quick look must do.
+const BLOCKS: usize = 101;
+const BLOCKS_FEW: usize = 11;
+
 /// Round trips of one block: enough for ten samples to lie above the 99th percentile.
 pub(super) const TRIPS: usize = 1000;
 
@@ -51,31 +55,30 @@ pub(crate) struct EchoBlock {
 }
 
 fn measure(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
-    let blocks = plan.pick(41, 101);
     let pinned = Pinned::packed()?;
-    inprocess(blocks, sheet)?;
-    threaded(blocks, sheet)?;
+    inprocess(plan, sheet)?;
+    threaded(plan, sheet)?;
     drop(pinned);
-    let sides = compare(blocks, TRIPS, EngineLoop::start(&[CAT])?, raw_cat()?, raw_cat()?)?;
+    let sides = compare(plan.pick(BLOCKS_FEW, BLOCKS), TRIPS, EngineLoop::start(&[CAT])?, raw_cat()?, raw_cat()?)?;
     sheet.put("echo.unpinned.p50", figures(&sides, |block| block.p50));
     sheet.put("echo.unpinned.p99", figures(&sides, |block| block.p99));
     Ok(())
 }
 
-fn inprocess(blocks: usize, sheet: &mut Sheet<'_>) -> io::Result<()> {
-    let sides = compare(blocks, TRIPS, EngineLoop::start(&[CAT])?, raw_cat()?, raw_cat()?)?;
+fn inprocess(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
+    let sides = compare(plan.pick(41, BLOCKS), TRIPS, EngineLoop::start(&[CAT])?, raw_cat()?, raw_cat()?)?;
     sheet.put("echo.inprocess.p50", figures(&sides, |block| block.p50));
     sheet.put("echo.inprocess.p99", figures(&sides, |block| block.p99));
     let blocking = || cat().map(BlockingLoop::new);
-    let sides = compare(blocks, TRIPS, EngineLoop::start(&[CAT])?, blocking()?, blocking()?)?;
+    let sides = compare(plan.pick(BLOCKS_FEW, BLOCKS), TRIPS, EngineLoop::start(&[CAT])?, blocking()?, blocking()?)?;
     sheet.put("echo.blocking.p50", figures(&sides, |block| block.p50));
     Ok(())
 }
 
-fn threaded(blocks: usize, sheet: &mut Sheet<'_>) -> io::Result<()> {
+fn threaded(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
     let (mut ours, mut reference, mut again) = (EngineThread::start(CAT)?, ParkedLoop::new(cat()?), ParkedLoop::new(cat()?));
     let sides = interleave(
-        blocks,
+        plan.pick(BLOCKS_FEW, BLOCKS),
         [&mut || block(TRIPS, || ours.round_trip()), &mut || block(TRIPS, || reference.round_trip()), &mut || {
             block(TRIPS, || again.round_trip())
         }],

@@ -10,6 +10,7 @@ use crate::interleave::interleave;
 use crate::pin::{self, Pinned};
 use crate::plan::Plan;
 use crate::raw::blocking::BlockingLoop;
+use crate::raw::epoll::EpollLoop;
 use crate::raw::pty::RawPty;
 use crate::report::{Better, Figures, Group, Reach, Sheet, Spec};
 use crate::terminals::Terminals;
@@ -19,8 +20,10 @@ pub(super) const GROUP: Group = Group {
     specs: &[
         speed("flood.inprocess", Reach::Ratio(0.95), "raw blocking loop, 64 KiB buffer; one CPU for both ends"),
         cost("flood.cpu", Reach::Ratio(1.2), "reading thread only; raw blocking loop; one CPU for both ends"),
+        speed("flood.epoll", Reach::Nothing, "raw epoll loop, 64 KiB buffer; one CPU for both ends"),
         speed("flood.apart", Reach::Nothing, "raw blocking loop, 64 KiB buffer; a CPU for each end"),
         cost("flood.apart.cpu", Reach::Nothing, "reading thread only; raw blocking loop; a CPU for each end"),
+        speed("flood.apart.epoll", Reach::Nothing, "raw epoll loop, 64 KiB buffer; a CPU for each end"),
     ],
     measure,
 };
@@ -47,30 +50,45 @@ pub(super) struct FloodBlock {
 fn measure(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
     let total_bytes = plan.pick(128 << 20, 1 << 30);
     let blocks = (total_bytes / BLOCK_BYTES) as usize;
-    let [speed, cost] = compare(blocks, pin::last_cpu()?, pin::last_cpu()?)?;
-    sheet.put("flood.inprocess", speed);
-    sheet.put("flood.cpu", cost);
+    let one_cpu = compare(blocks, pin::last_cpu()?, pin::last_cpu()?)?;
+    sheet.put("flood.inprocess", one_cpu.speed);
+    sheet.put("flood.cpu", one_cpu.cost);
+    sheet.put("flood.epoll", one_cpu.speed_by_epoll);
     let (here, elsewhere) = pin::two_cpus()?;
-    let [speed, cost] = compare(blocks, here, elsewhere)?;
-    sheet.put("flood.apart", speed);
-    sheet.put("flood.apart.cpu", cost);
+    let apart = compare(blocks, here, elsewhere)?;
+    sheet.put("flood.apart", apart.speed);
+    sheet.put("flood.apart.cpu", apart.cost);
+    sheet.put("flood.apart.epoll", apart.speed_by_epoll);
     Ok(())
+}
+
+struct Compared {
+    speed: Figures,
+    cost: Figures,
+    /// Against the loop that can serve more than one terminal.
+    speed_by_epoll: Figures,
 }
 
 /// Reads on one CPU what is written on another, or on the same. A side that is not read stands still, since its
 /// terminal is full, and does not disturb the one that is.
-fn compare(blocks: usize, reading_cpu: usize, writing_cpu: usize) -> io::Result<[Figures; 2]> {
+fn compare(blocks: usize, reading_cpu: usize, writing_cpu: usize) -> io::Result<Compared> {
     let _pinned = Pinned::to(reading_cpu)?;
     let (program, writing_cpu) = (child::program()?, writing_cpu.to_string());
     let flood = [child::ROLE, "flood", WRITE_BYTES, &writing_cpu];
-    let raw = || Ok::<_, io::Error>(BlockingLoop::new(RawPty::spawn_ready(&program, &flood)?));
-    let (mut ours, mut reference, mut again) = (EngineLoop::start(&[(&program, &flood[..])])?, raw()?, raw()?);
-    let sides = interleave(blocks, [&mut || block(&mut ours), &mut || block(&mut reference), &mut || block(&mut again)])?;
-    let figures = |pick: fn(&FloodBlock) -> f64| {
-        let [ours, reference, again] = sides.each_ref().map(|blocks| blocks.iter().map(pick).collect::<Vec<_>>());
-        Figures::of_blocks(&ours, &reference, &again)
-    };
-    Ok([figures(|block| block.mb_per_s), figures(|block| block.cpu_s_per_gb)])
+    let raw = || RawPty::spawn_ready(&program, &flood);
+    let (mut ours, mut epoll) = (EngineLoop::start(&[(&program, &flood[..])])?, EpollLoop::new(vec![raw()?])?);
+    let (mut reference, mut again) = (BlockingLoop::new(raw()?), BlockingLoop::new(raw()?));
+    let sides = interleave(
+        blocks,
+        [&mut || block(&mut epoll), &mut || block(&mut ours), &mut || block(&mut reference), &mut || block(&mut again)],
+    )?;
+    let speeds = sides.each_ref().map(|blocks| blocks.iter().map(|block| block.mb_per_s).collect::<Vec<_>>());
+    let costs = sides.each_ref().map(|blocks| blocks.iter().map(|block| block.cpu_s_per_gb).collect::<Vec<_>>());
+    Ok(Compared {
+        speed: Figures::of_blocks(&speeds[1], &speeds[2], &speeds[3]),
+        cost: Figures::of_blocks(&costs[1], &costs[2], &costs[3]),
+        speed_by_epoll: Figures::of_pairs(&speeds[1], &speeds[0]),
+    })
 }
 
 /// Takes one block.

@@ -3,16 +3,17 @@
 use std::io;
 use std::path::Path;
 
-use super::echo::{CAT, EchoBlock, TRIPS, compare, figures};
+use super::echo::{CAT, EchoBlock, TRIPS, block, figures};
 use super::flood::WRITE_BYTES;
 use crate::child;
-use crate::engine::EngineLoop;
+use crate::engine::{EngineLoop, EngineMany};
+use crate::interleave::interleave;
 use crate::pin::{self, Pinned};
 use crate::plan::Plan;
 use crate::raw::epoll::EpollLoop;
 use crate::raw::pty::RawPty;
 use crate::report::{Better, Figures, Group, Reach, Sheet, Spec};
-use crate::stats::median;
+use crate::terminals::Terminals;
 
 /// The lines of this group.
 pub(super) const GROUP: Group = Group {
@@ -41,19 +42,32 @@ fn measure(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
     let flood = [child::ROLE, "flood", WRITE_BYTES, &elsewhere];
     let mut commands = vec![(Path::new(CAT.0), CAT.1)];
     commands.resize(1 + FLOODS, (&program, &flood));
-    let raw = || EpollLoop::new(commands.iter().map(|(program, args)| RawPty::spawn_ready(program, args)).collect::<io::Result<_>>()?);
+    let pty = |(program, args): &(&Path, &[&str])| RawPty::spawn_ready(program, args);
+    let raw = |commands: &[(&Path, &[&str])]| EpollLoop::new(commands.iter().map(pty).collect::<io::Result<_>>()?);
 
-    let loaded = compare(plan.pick(41, 101), LOADED_TRIPS, EngineLoop::start(&commands)?, raw()?, raw()?)?;
-    sheet.put("echo.loaded.p50", figures(&loaded, |block| block.p50));
-    sheet.put("echo.loaded.p99", figures(&loaded, |block| block.p99));
+    let (mut ours, mut reference, mut again) = (EngineMany::start(&commands)?, raw(&commands)?, raw(&commands)?);
     commands.truncate(1);
-    let raw = || EpollLoop::new(vec![RawPty::spawn_ready(CAT.0, CAT.1)?]);
-    let alone = compare(plan.pick(11, 41), TRIPS, EngineLoop::start(&commands)?, raw()?, raw()?)?;
-    let [ours, reference, again]: [f64; 3] = std::array::from_fn(|side| median_p99(&loaded[side]) / median_p99(&alone[side]));
-    sheet.put("echo.loaded.slowdown", Figures { aa: Some(again / reference), ..Figures::against(ours, reference) });
+    let (mut ours_alone, mut raw_alone) = (EngineLoop::start(&commands)?, raw(&commands)?);
+    let [ours_alone, ours, reference, again, raw_alone] = interleave(
+        plan.pick(41, 101),
+        [
+            &mut || block(TRIPS, || ours_alone.round_trip()),
+            &mut || block(LOADED_TRIPS, || ours.round_trip()),
+            &mut || block(LOADED_TRIPS, || reference.round_trip()),
+            &mut || block(LOADED_TRIPS, || again.round_trip()),
+            &mut || block(TRIPS, || raw_alone.round_trip()),
+        ],
+    )?;
+    let (ours_slower, raw_slower, again_slower) =
+        (slowdown(&ours, &ours_alone), slowdown(&reference, &raw_alone), slowdown(&again, &raw_alone));
+    let sides = [ours, reference, again];
+    sheet.put("echo.loaded.p50", figures(&sides, |block| block.p50));
+    sheet.put("echo.loaded.p99", figures(&sides, |block| block.p99));
+    sheet.put("echo.loaded.slowdown", Figures::of_blocks(&ours_slower, &raw_slower, &again_slower));
     Ok(())
 }
 
-fn median_p99(blocks: &[EchoBlock]) -> f64 {
-    median(&blocks.iter().map(|block| block.p99).collect::<Vec<_>>())
+/// How much longer than alone it took, pass by pass.
+fn slowdown(loaded: &[EchoBlock], alone: &[EchoBlock]) -> Vec<f64> {
+    loaded.iter().zip(alone).map(|(loaded, alone)| loaded.p99 / alone.p99).collect()
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::child;
 use crate::clock::process_cpu;
-use crate::engine::EngineLoop;
+use crate::engine::EngineMany;
 use crate::interleave::interleave;
 use crate::pin::Pinned;
 use crate::plan::Plan;
@@ -45,7 +45,7 @@ fn measure(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
         let ptys = (0..SESSIONS).map(|_| RawPty::spawn_ready(child::program()?, &TYPIST)).collect::<io::Result<Vec<_>>>()?;
         block(EpollLoop::new(ptys)?, length)
     };
-    let ours = || block(EngineLoop::start(&vec![(child::program()?, &TYPIST[..]); SESSIONS])?, length);
+    let ours = || block(EngineMany::start(&vec![(child::program()?, &TYPIST[..]); SESSIONS])?, length);
     let [ours, reference, again] = interleave(blocks, [&mut { ours }, &mut { raw }, &mut { raw }])?;
     sheet.put("normal.cpu", Figures::of_blocks(&ours, &reference, &again));
     Ok(())

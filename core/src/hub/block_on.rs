@@ -14,7 +14,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::core::Core;
 use super::poller::Poller;
-use crate::metrics::ErrorKind;
 
 /// Polls `future` to its end. In between it drives the hub, or sleeps if the hub `drives_itself`.
 pub(super) fn block_on<F: Future>(core: &Core, drives_itself: bool, future: F) -> io::Result<F::Output> {
@@ -23,7 +22,7 @@ pub(super) fn block_on<F: Future>(core: &Core, drives_itself: bool, future: F) -
         Arc::new(Alert { woken: AtomicBool::new(false), thread: thread::current(), poller: Arc::clone(&core.poller), drives_itself });
     let waker = Waker::from(Arc::clone(&alert));
     let mut cx = Context::from_waker(&waker);
-    let _hidden = if drives_itself { None } else { Some(EventsHidden::new(core)?) };
+    let _quiet = if drives_itself { None } else { Some(core.quietly()?) };
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return Ok(output);
@@ -34,24 +33,6 @@ pub(super) fn block_on<F: Future>(core: &Core, drives_itself: bool, future: F) -
             } else {
                 core.turn(None)?;
             }
-        }
-    }
-}
-
-/// While this lives the descriptor does not show that events wait: the future may take none.
-struct EventsHidden<'a>(&'a Core);
-
-impl<'a> EventsHidden<'a> {
-    fn new(core: &'a Core) -> io::Result<Self> {
-        core.show_events(false)?;
-        Ok(EventsHidden(core))
-    }
-}
-
-impl Drop for EventsHidden<'_> {
-    fn drop(&mut self) {
-        if self.0.show_events(true).is_err() {
-            self.0.metrics.error(ErrorKind::Io);
         }
     }
 }

@@ -65,7 +65,7 @@ impl HubBuilder {
     /// As [`Hub::new`].
     pub fn hosted(self) -> io::Result<Hub> {
         let core = self.core()?;
-        core.poller.add_flag(core.events.flag())?; // Silent for ever if events are not told.
+        core.show_events()?; // Silent for ever if events are not told.
         Ok(Hub { inner: Arc::new(Inner { core: Arc::new(core), thread: None }) })
     }
 
@@ -91,7 +91,7 @@ impl Core {
     fn run(&self) {
         while !self.stopping.load(Ordering::SeqCst) {
             // A waker that panics is its owner's bug; the other sessions go on. It was called with no lock held, and
-            // every effect before it was carried out.
+            // everything else in its turn was done.
             match catch_unwind(AssertUnwindSafe(|| self.turn(None))) {
                 Ok(Ok(_)) => {}
                 Ok(Err(_)) | Err(_) => self.metrics.error(ErrorKind::Io),

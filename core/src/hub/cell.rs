@@ -5,6 +5,7 @@ use std::task::Waker;
 
 use parking_lot::Mutex;
 
+use super::waiters::Waiters;
 use crate::id::SessionId;
 use crate::limits::INTERACTIVE;
 use crate::pty::Exit;
@@ -35,7 +36,7 @@ pub(super) struct State {
 #[derive(Default)]
 struct End {
     exit: Option<Exit>,
-    waiting: Vec<Waker>,
+    waiting: Waiters,
 }
 
 impl Cell {
@@ -75,7 +76,7 @@ impl Cell {
     pub(super) fn end(&self, exit: Exit, wakes: &mut Wakes) {
         let mut end = self.end.lock();
         end.exit = Some(exit);
-        end.waiting.drain(..).for_each(|waker| wakes.push(waker));
+        end.waiting.take(wakes);
     }
 
     pub(super) fn exit(&self) -> Option<Exit> {
@@ -83,11 +84,16 @@ impl Cell {
     }
 
     /// The end, or a wake-up when it comes.
-    pub(super) fn exit_or_wake(&self, waker: &Waker) -> Option<Exit> {
+    pub(super) fn exit_or_wake(&self, place: &mut Option<u64>, waker: &Waker) -> Option<Exit> {
         let mut end = self.end.lock();
-        if end.exit.is_none() && !end.waiting.iter().any(|known| known.will_wake(waker)) {
-            end.waiting.push(waker.clone());
+        if end.exit.is_none() {
+            end.waiting.put(place, waker);
         }
         end.exit
+    }
+
+    /// Somebody does not wait for the end any more.
+    pub(super) fn leave(&self, place: u64) {
+        self.end.lock().waiting.leave(place);
     }
 }

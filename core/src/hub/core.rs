@@ -30,6 +30,8 @@ pub(super) struct Core {
     pub(super) poller: Arc<Poller>,
     pub(super) clock: Clock,
     pub(super) events: Events,
+    /// For how many reasons the descriptor does not show that events wait.
+    pub(super) quiet: Mutex<usize>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) backend: Arc<dyn PtyBackend>,
     pub(super) options: HubOptions,
@@ -44,8 +46,6 @@ pub(super) struct Core {
     ids: AtomicU64,
     /// Sessions with input in the last moments, whose output goes first.
     pub(super) interactive: Mutex<Vec<Weak<Cell>>>,
-    /// How many threads drive the hub for a future.
-    hidden: Mutex<usize>,
     /// Sessions that wait for memory.
     pub(super) starving: Mutex<Vec<Weak<Cell>>>,
     pub(super) starving_count: AtomicUsize,
@@ -74,6 +74,7 @@ impl Core {
             poller: Arc::new(Poller::new()?),
             clock,
             events: Events::new(told)?,
+            quiet: Mutex::new(1),
             metrics,
             backend,
             options,
@@ -85,7 +86,6 @@ impl Core {
             alarm: AtomicU64::new(u64::MAX),
             ids: AtomicU64::new(0),
             interactive: Mutex::default(),
-            hidden: Mutex::new(0),
             starving: Mutex::default(),
             starving_count: AtomicUsize::new(0),
         })
@@ -164,7 +164,7 @@ impl Core {
             self.schedule(at, Due::Session(cell.id));
         }
         if !effects.events.is_empty() && cell.is_held() {
-            self.events.push(cell.id, effects.events.drain(..));
+            self.events.push(cell.id, effects.events.drain(..), &mut effects.wakes);
         }
         if let Some(exit) = exit {
             cell.end(exit, &mut effects.wakes);
@@ -201,19 +201,6 @@ impl Core {
         if self.starving_count.load(Ordering::SeqCst) > 0 && !self.poller.is_forked() {
             self.poller.ring_bell();
         }
-    }
-
-    /// Shows, or no longer shows, on the descriptor that events wait. A thread that drives the hub for a future would find it
-    /// readable for ever by events that the future does not take.
-    pub(super) fn show_events(&self, show: bool) -> io::Result<()> {
-        let mut hidden = self.hidden.lock();
-        match show {
-            false if *hidden == 0 => self.poller.remove_flag(self.events.flag())?,
-            true if *hidden == 1 => self.poller.add_flag(self.events.flag())?,
-            _ => {}
-        }
-        *hidden = if show { *hidden - 1 } else { *hidden + 1 };
-        Ok(())
     }
 
     // ---- Deadlines ----

@@ -4,9 +4,7 @@
 //! first, and is tried after every other read: looping over a flood to fill a buffer costs a keystroke beside eight floods a factor of about
 //! a hundred, this a factor of about two (`echo.loaded.p99` in the benches).
 
-use std::any::Any;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
@@ -15,6 +13,7 @@ use std::time::Duration;
 use super::Turn;
 use super::cell::Cell;
 use super::core::Core;
+use super::panics::Panics;
 use super::poller::{Happened, Poller};
 use super::timers::Due;
 use crate::pty::{Ready, Signal};
@@ -60,24 +59,24 @@ impl Core {
         }
     }
 
-    /// Waits until something is ready, at the most for `timeout`, and deals with it once.
+    /// Waits until something is ready, at the most for `timeout`, and deals with it once. A waker's panic goes on after
+    /// everything else.
     pub(super) fn turn(&self, timeout: Option<Duration>) -> io::Result<Done> {
         if self.poller.is_forked() {
             return Err(io::Error::other("this process is a fork of the one that opened the hub; only that one may drive it"));
         }
-        let mut done = Done::default();
+        let (mut done, mut panics) = (Done::default(), Panics::default());
         let mut ready: Vec<(Arc<Cell>, Ready)> = Vec::new();
         self.poller.wait(timeout, |happened| {
             done.things += usize::from(happened != Happened::Flag);
             match happened {
-                Happened::Bell => self.answer_bell(&mut ready),
+                Happened::Bell => self.answer_bell(&mut ready, &mut panics),
                 Happened::Alarm => self.poller.silence_alarm(),
                 Happened::Flag => done.events = true,
                 Happened::Session(id, what) => ready.extend(self.cell(id).map(|cell| (cell, what))),
             }
         })?;
         self.metrics.dispatch_turn();
-        let mut panics = Panics::default();
         done.bytes = self.attend(&mut ready, &mut panics);
         done.things += self.run_timers(&mut panics);
         panics.resume();
@@ -86,7 +85,7 @@ impl Core {
 
     /// Deals with the sessions that are ready; returns the bytes read.
     fn attend(&self, ready: &mut [(Arc<Cell>, Ready)], panics: &mut Panics) -> usize {
-        let mut attend_one = |cell: &Arc<Cell>, what| panics.catch(|| self.attend_one(cell, what)).unwrap_or(0);
+        let mut attend_one = |cell: &Arc<Cell>, what| panics.keep(|| self.attend_one(cell, what)).unwrap_or(0);
         if let [(cell, what)] = ready {
             let mut last = attend_one(cell, *what);
             let mut bytes = last;
@@ -158,7 +157,7 @@ impl Core {
         }
     }
 
-    fn answer_bell(&self, ready: &mut Vec<(Arc<Cell>, Ready)>) {
+    fn answer_bell(&self, ready: &mut Vec<(Arc<Cell>, Ready)>, panics: &mut Panics) {
         self.poller.silence_bell();
         let rung = self.poller.take_rings();
         ready.extend(rung.into_iter().filter_map(|(id, what)| Some((self.cell(id)?, what))));
@@ -166,7 +165,7 @@ impl Core {
             let starving = std::mem::take(&mut *self.starving.lock());
             self.starving_count.fetch_sub(starving.len(), Ordering::SeqCst);
             for cell in starving.iter().filter_map(Weak::upgrade) {
-                self.with(&cell, |terminal, now, effects| terminal.handle_relief(now, effects));
+                panics.keep(|| self.with(&cell, |terminal, now, effects| terminal.handle_relief(now, effects)));
             }
         }
     }
@@ -179,15 +178,15 @@ impl Core {
         let mut ran = 0;
         while let Some(due) = self.take_due(now) {
             ran += 1;
-            panics.catch(|| match due {
-                Due::Task(waker) => waker.wake(),
+            match due {
+                Due::Task(waker) => drop(panics.keep(|| waker.wake())),
                 Due::Session(id) => {
                     if let Some(cell) = self.cell(id) {
                         cell.state.lock().armed = None;
-                        self.with(&cell, |terminal, now, effects| terminal.handle_timeout(now, effects));
+                        panics.keep(|| self.with(&cell, |terminal, now, effects| terminal.handle_timeout(now, effects)));
                     }
                 }
-            });
+            }
         }
         ran
     }
@@ -221,13 +220,17 @@ impl Core {
         if self.closed.swap(true, Ordering::SeqCst) || self.poller.is_forked() {
             return;
         }
-        let mut orphans = Vec::new();
+        let (mut left, mut panics) = (Vec::new(), Panics::default());
         for cell in self.all_cells() {
-            orphans.extend(self.with(&cell, |terminal, _, effects| terminal.abandon(effects)));
+            panics.keep(|| self.with(&cell, |terminal, _, effects| left.extend(terminal.abandon(effects))));
         }
-        self.collect(orphans);
+        self.collect(left);
         self.starving.lock().clear();
         self.interactive.lock().clear();
+        self.poller.ring_bell(); // A task that drives this hub ends now.
+        if !std::thread::panicking() {
+            panics.resume();
+        }
     }
 
     /// Takes back a session that nobody has seen: ends its processes and says nothing of it.
@@ -240,6 +243,7 @@ impl Core {
     /// Waits until killed processes are gone, so that they leave no zombies. A process that even a kill does not end at
     /// once (it sleeps in the kernel) is left to the system after a second.
     fn collect(&self, mut ptys: Vec<Box<dyn crate::pty::Pty>>) {
+        let Ok(_quiet) = self.quietly() else { return };
         let clock = super::clock::Clock::Monotonic;
         let deadline: Time = clock.now() + Duration::from_secs(1);
         loop {
@@ -261,23 +265,6 @@ impl Core {
             if self.poller.wait(Some(left.min(Duration::from_millis(5))), |_| {}).is_err() {
                 return;
             }
-        }
-    }
-}
-
-/// A waker that panics is its owner's bug, and its panic reaches whoever drives the hub, but only after everything else of
-/// the turn was done: readiness that was taken is not announced again.
-#[derive(Default)]
-struct Panics(Option<Box<dyn Any + Send>>);
-
-impl Panics {
-    fn catch<R>(&mut self, run: impl FnOnce() -> R) -> Option<R> {
-        catch_unwind(AssertUnwindSafe(run)).map_err(|panic| self.0 = Some(panic)).ok()
-    }
-
-    fn resume(self) {
-        if let Some(panic) = self.0 {
-            resume_unwind(panic);
         }
     }
 }

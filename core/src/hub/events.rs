@@ -14,7 +14,9 @@ use std::task::Waker;
 use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::waiters::Waiters;
 use crate::id::SessionId;
+use crate::ring::Wakes;
 use crate::session::{Event, EventKind};
 
 /// Ranges of dropped input that may wait per session.
@@ -32,8 +34,7 @@ struct Queue {
     events: VecDeque<Event>,
     /// How many of each session wait.
     waiting: HashMap<SessionId, usize>,
-    /// Tasks that wait for one.
-    takers: Vec<Waker>,
+    tasks: Waiters,
 }
 
 impl Events {
@@ -47,7 +48,8 @@ impl Events {
         self.flag.as_fd()
     }
 
-    pub(super) fn push(&self, session: SessionId, kinds: impl IntoIterator<Item = EventKind>) {
+    /// Adds events, and collects who waits for them.
+    pub(super) fn push(&self, session: SessionId, kinds: impl IntoIterator<Item = EventKind>, wakes: &mut Wakes) {
         if !self.told {
             return;
         }
@@ -60,9 +62,9 @@ impl Events {
             // It can only fail when the counter is full, and then it is readable.
             let _full = rustix::io::write(&self.flag, &1u64.to_ne_bytes());
         }
-        let takers = if queue.events.is_empty() { Vec::new() } else { std::mem::take(&mut queue.takers) };
-        drop(queue);
-        takers.into_iter().for_each(Waker::wake);
+        if !queue.events.is_empty() {
+            queue.tasks.take(wakes);
+        }
     }
 
     /// Drops what waits of a session that nobody holds any more.
@@ -74,18 +76,6 @@ impl Events {
         }
     }
 
-    /// The next event, or a wake-up when there is one.
-    pub(super) fn pop_or_wake(&self, waker: &Waker) -> Option<Event> {
-        let mut queue = self.queue.lock();
-        let event = queue.pop();
-        match event {
-            Some(_) => self.lower_flag_if_empty(&queue),
-            None if !queue.takers.iter().any(|taker| taker.will_wake(waker)) => queue.takers.push(waker.clone()),
-            None => {}
-        }
-        event
-    }
-
     fn lower_flag_if_empty(&self, queue: &Queue) {
         if queue.events.is_empty() {
             let _empty = rustix::io::read(&self.flag, &mut [0u8; 8]);
@@ -93,9 +83,27 @@ impl Events {
     }
 
     pub(super) fn pop(&self) -> Option<Event> {
+        self.take(&mut self.queue.lock())
+    }
+
+    /// The next event, or a wake-up when there is one.
+    pub(super) fn pop_or_wake(&self, place: &mut Option<u64>, waker: &Waker) -> Option<Event> {
         let mut queue = self.queue.lock();
+        let event = self.take(&mut queue);
+        if event.is_none() {
+            queue.tasks.put(place, waker);
+        }
+        event
+    }
+
+    /// Somebody does not wait for an event any more.
+    pub(super) fn leave(&self, place: u64) {
+        self.queue.lock().tasks.leave(place);
+    }
+
+    fn take(&self, queue: &mut Queue) -> Option<Event> {
         let event = queue.pop()?;
-        self.lower_flag_if_empty(&queue);
+        self.lower_flag_if_empty(queue);
         Some(event)
     }
 
@@ -148,7 +156,7 @@ mod tests {
     fn taken(kinds: &[EventKind]) -> Vec<EventKind> {
         let events = Events::new(true).unwrap();
         for kind in kinds {
-            events.push(SessionId::from_raw(1), [*kind]);
+            events.push(SessionId::from_raw(1), [*kind], &mut Wakes::new());
         }
         std::iter::from_fn(|| events.pop()).map(|event| event.kind).collect()
     }
@@ -168,8 +176,8 @@ mod tests {
     #[test]
     fn what_waits_of_a_session_nobody_holds_is_dropped() {
         let events = Events::new(true).unwrap();
-        events.push(SessionId::from_raw(1), [EventKind::Output]);
-        events.push(SessionId::from_raw(2), [EventKind::InputReady]);
+        events.push(SessionId::from_raw(1), [EventKind::Output], &mut Wakes::new());
+        events.push(SessionId::from_raw(2), [EventKind::InputReady], &mut Wakes::new());
         events.purge(SessionId::from_raw(1));
         assert_eq!(events.pop().map(|event| event.session.as_raw()), Some(2));
         assert_eq!(events.pop(), None);
@@ -178,15 +186,15 @@ mod tests {
     #[test]
     fn a_hub_that_was_not_asked_to_tells_nothing() {
         let events = Events::new(false).unwrap();
-        events.push(SessionId::from_raw(1), [EventKind::Output]);
+        events.push(SessionId::from_raw(1), [EventKind::Output], &mut Wakes::new());
         assert_eq!(events.pop(), None);
     }
 
     #[test]
     fn sessions_do_not_merge_with_each_other() {
         let events = Events::new(true).unwrap();
-        events.push(SessionId::from_raw(1), [EventKind::Output]);
-        events.push(SessionId::from_raw(2), [EventKind::Output]);
+        events.push(SessionId::from_raw(1), [EventKind::Output], &mut Wakes::new());
+        events.push(SessionId::from_raw(2), [EventKind::Output], &mut Wakes::new());
         assert_eq!((events.waiting(SessionId::from_raw(1)), events.waiting(SessionId::from_raw(2))), (1, 1));
     }
 }

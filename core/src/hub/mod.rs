@@ -44,17 +44,20 @@ mod dispatch;
 mod drive;
 mod events;
 mod faces;
+mod next_event;
+mod panics;
 mod poller;
+mod quiet;
 mod reader;
 mod session;
 mod sleep;
 mod timers;
+mod waiters;
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Arc, Weak};
-use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -62,6 +65,7 @@ use self::core::Core;
 pub use crate::runtime::Turn;
 pub use builder::{HubBuilder, HubOptions};
 pub use faces::{Outputs, SessionIo};
+pub use next_event::NextEvent;
 pub use reader::{Output, Reader};
 pub use session::{Exited, Session};
 pub use sleep::Sleep;
@@ -169,18 +173,21 @@ impl Hub {
         self.inner.core.events.pop()
     }
 
-    /// Waits for the next event, as [`next_event`](Hub::next_event) takes it. Events of a session whose last handle is dropped are dropped
-    /// with it.
-    pub fn event(&self) -> impl Future<Output = Event> + '_ {
-        poll_fn(|cx| self.inner.core.events.pop_or_wake(cx.waker()).map_or(Poll::Pending, Poll::Ready))
+    /// Completes with the next event. Of several tasks that wait, one gets it. Events of a session whose last
+    /// handle is dropped are dropped with it.
+    pub fn event(&self) -> NextEvent {
+        NextEvent::new(Arc::clone(&self.inner.core))
     }
 
-    /// Runs `future` to its end on this thread, driving the hub whenever it waits.
+    /// Runs `future` to its end on this thread, driving the hub whenever it waits. Meanwhile the descriptor does not show that
+    /// events wait; the future can wait for them by [`event`](Hub::event).
     ///
     /// # Errors
     /// As [`dispatch`](Hub::dispatch).
     pub fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
-        block_on::block_on(&self.inner.core, self.inner.thread.is_some(), future)
+        let core = &self.inner.core;
+        let _quiet = core.quietly()?;
+        block_on::block_on(core, self.inner.thread.is_some(), future)
     }
 
     /// The hub's clock. Its origin is the system's start, or that of a manual clock.
@@ -249,8 +256,8 @@ impl WeakHub {
 }
 
 impl AsFd for Hub {
-    /// Readable while there is anything to dispatch or events wait; on a threaded hub, while events wait. Never read, write or
-    /// close it.
+    /// Readable while there is anything to dispatch or events wait (not the events while the hub is run by
+    /// [`drive`](Hub::drive) or [`block_on`](Hub::block_on)); on a threaded hub, while events wait. Never read, write or close it.
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self.inner.thread {
             Some(_) => self.inner.core.events.flag(),

@@ -93,7 +93,7 @@ impl Poller {
 
     /// Takes it out again.
     pub(super) fn remove_flag(&self, flag: BorrowedFd<'_>) -> io::Result<()> {
-        self.forget(flag)
+        Ok(epoll::delete(&self.epoll, flag)?)
     }
 
     fn add(&self, fd: BorrowedFd<'_>, token: u64, flags: epoll::EventFlags) -> io::Result<()> {

@@ -12,7 +12,7 @@ use super::session::Session;
 use crate::id::SessionId;
 use crate::limits::READ_MAX;
 use crate::pty::Exit;
-use crate::ring::{self, Mode, Read};
+use crate::ring::{self, Mode, Read, Wakes};
 use crate::session::{EventKind, Suspension};
 
 /// What a reader finds.
@@ -189,7 +189,7 @@ struct Notify {
 impl Wake for Notify {
     fn wake(self: Arc<Self>) {
         if let Some(core) = self.core.upgrade() {
-            core.events.push(self.session, [EventKind::Output]);
+            core.events.push(self.session, [EventKind::Output], &mut Wakes::new()); // Dropped, and so woken, at once.
         }
     }
 }

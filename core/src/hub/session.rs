@@ -120,7 +120,7 @@ impl Session {
 
     /// Completes at the end.
     pub fn exited(&self) -> Exited {
-        Exited { session: self.clone() }
+        Exited { session: self.clone(), place: None }
     }
 
     // ---- Reading ----
@@ -242,12 +242,22 @@ impl std::fmt::Debug for Session {
 #[must_use = "futures do nothing unless polled"]
 pub struct Exited {
     session: Session,
+    place: Option<u64>,
 }
 
 impl Future for Exited {
     type Output = Exit;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
-        self.session.cell().exit_or_wake(cx.waker()).map_or(Poll::Pending, Poll::Ready)
+        let this = self.get_mut();
+        this.session.cell().exit_or_wake(&mut this.place, cx.waker()).map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl Drop for Exited {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.session.cell().leave(place);
+        }
     }
 }
