@@ -20,11 +20,17 @@ fn a_hundred_idle_sessions_on_a_hubs_own_thread_wake_nobody() {
         let hub = Hub::builder().events().threaded().unwrap();
         let mut sessions = opened(&hub);
         while hub.next_event().is_some() {}
-        let before = (hub.metrics().dispatch_turns, wake_ups("orchflow-hub"));
-        assert!(!hub.wait(Some(SILENCE)).unwrap(), "nothing happened");
-        assert_eq!((hub.metrics().dispatch_turns, wake_ups("orchflow-hub")), before);
+        let seen = || (hub.metrics().dispatch_turns, wake_ups("orchflow-hub"));
+        // The thread may have had something to finish in the first second, and an old alarm may end another.
+        let is_silent = |_| {
+            let before = seen();
+            assert!(!hub.wait(Some(SILENCE)).unwrap(), "nothing happened");
+            seen() == before
+        };
+        assert!((0..3).any(is_silent), "{:?}", seen());
+        let turns = hub.metrics().dispatch_turns;
         sessions.iter_mut().for_each(|session| session.echoes(&hub));
-        assert!(hub.metrics().dispatch_turns > before.0);
+        assert!(hub.metrics().dispatch_turns > turns);
     });
 }
 
