@@ -46,7 +46,6 @@ mod faces;
 mod fairness;
 mod input;
 mod listener;
-mod memory;
 mod orphans;
 mod readers;
 mod sizes;

@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use futures::channel::oneshot;
 use orchflow_core::hub::{Hub, HubOptions, Session};
+use orchflow_core::limits::CLOSE_GRACE;
 use orchflow_core::pty::scripted::ScriptedPtys;
 use orchflow_core::pty::unix::UnixPtys;
 use orchflow_core::pty::{Command, PtyBackend};
@@ -59,7 +61,7 @@ pub(crate) enum Provider {
 }
 
 /// How long one wait may take. Far more than any needs on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Plays `scenario`.
 pub(crate) fn run(driver: Driver, provider: Provider, scenario: fn(Setting)) {
@@ -135,11 +137,6 @@ impl Setting {
         Setting { manual_clock: true, ..self }
     }
 
-    /// All sessions share this much memory.
-    pub(crate) fn pool_bytes(self, pool_bytes: usize) -> Setting {
-        Setting { options: HubOptions { pool_bytes, ..self.options }, ..self }
-    }
-
     /// The driver lets the hub read this much before it looks after its other tasks. A threaded hub has no such limit.
     pub(crate) fn budget(self, bytes: usize) -> Setting {
         Setting { budget: Some(bytes), ..self }
@@ -156,7 +153,7 @@ impl Setting {
         let builder = Hub::builder().options(self.options).backend(backend).events();
         let builder = if self.manual_clock { builder.manual_clock() } else { builder };
         let hub = if self.driver == Driver::Threaded { builder.threaded() } else { builder.hosted() }.unwrap();
-        let stage = |hub| Stage { hub, provider: self.provider, scripted, props: Arc::clone(&props) };
+        let stage = |hub| Stage { hub, provider: self.provider, scripted, manual_clock: self.manual_clock, props: Arc::clone(&props) };
         match self.driver {
             Driver::Hosted if self.budget.is_some() => host(&hub, self.budget.unwrap_or(1), scene(stage(hub.clone()))),
             Driver::Hosted => hub.block_on(scene(stage(hub.clone()))).unwrap(),
@@ -204,6 +201,7 @@ pub(crate) struct Stage {
     pub(crate) hub: Hub,
     pub(crate) provider: Provider,
     scripted: ScriptedPtys,
+    manual_clock: bool,
     props: Arc<Props>,
 }
 
@@ -259,16 +257,20 @@ impl Stage {
 
     /// Moves the manual clock, and returns once the hub has done what became due.
     pub(crate) async fn advance(&self, by: Duration) {
+        // A sleeper whose deadline has passed would not wait for the hub; one that was woken by it has.
+        let (woken, is_woken) = oneshot::channel();
+        let waker = Waker::from(Arc::new(Tell(Mutex::new(Some(woken)))));
         let mut sleep = pin!(self.hub.sleep(by));
-        let polled = poll_fn(|cx| Poll::Ready(sleep.as_mut().poll(cx))).await; // From now on it is a deadline.
+        assert!(sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         self.hub.advance(by);
-        if polled.is_pending() {
-            within("turn after the clock was moved", sleep).await;
-        }
+        within("turn after the clock was moved", is_woken).await.unwrap();
     }
 
     /// Waits until no session is driven any more.
     pub(crate) async fn emptied(&self) {
+        while self.manual_clock && self.hub.sessions() > 0 {
+            self.advance(CLOSE_GRACE).await; // A process that is about to go is looked for at the next rung.
+        }
         until("hub without sessions", || self.hub.sessions() == 0).await
     }
 
@@ -288,6 +290,15 @@ impl Stage {
     pub(crate) fn without_hub(self) -> Arc<Props> {
         drop(self.hub);
         self.props
+    }
+}
+
+/// Tells that it was woken.
+struct Tell(Mutex<Option<oneshot::Sender<()>>>);
+
+impl Wake for Tell {
+    fn wake(self: Arc<Self>) {
+        self.0.lock().unwrap().take().map(|woken| woken.send(()));
     }
 }
 
