@@ -98,16 +98,18 @@ impl Core {
     }
 
     /// Takes charge of a new terminal.
-    pub(super) fn adopt(&self, mut pty: Box<dyn Pty>, options: SessionOptions) -> io::Result<Arc<Cell>> {
+    pub(super) fn adopt(&self, pty: Box<dyn Pty>, options: SessionOptions) -> io::Result<Arc<Cell>> {
         let id = SessionId::from_raw(self.ids.fetch_add(1, Ordering::Relaxed) + 1);
-        pty.register(Doorbell::new(self.poller.clone(), id))?;
         let terminal = Terminal::new(pty, writer(&self.pool, options.history_bytes), options, Arc::clone(&self.metrics));
         let cell = Arc::new(Cell::new(id, terminal, options));
         self.cells.lock().insert(id, Arc::clone(&cell));
         self.metrics.session_opened();
-        let started = cell.state.lock().terminal.start();
+        // It may ring at once, and whoever answers must find it in the table.
+        let started = cell.state.lock().terminal.start(Doorbell::new(self.poller.clone(), id));
         if let Err(error) = started {
             self.forget(&cell);
+            // Nobody knows of this session yet, so nobody is told of its end.
+            self.collect(cell.state.lock().terminal.abandon(&mut Effects::default()).into_iter().collect());
             return Err(error);
         }
         Ok(cell)

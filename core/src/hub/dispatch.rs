@@ -212,7 +212,7 @@ impl Core {
 
     /// Waits until killed processes are gone, so that they leave no zombies. A process that even a kill does not end at
     /// once (it sleeps in the kernel) is left to the system after a second.
-    fn collect(&self, mut ptys: Vec<Box<dyn crate::pty::Pty>>) {
+    pub(super) fn collect(&self, mut ptys: Vec<Box<dyn crate::pty::Pty>>) {
         let Ok(_quiet) = self.quietly() else { return };
         let clock = super::clock::Clock::Monotonic;
         let deadline: Time = clock.now() + Duration::from_secs(1);

@@ -14,7 +14,7 @@ use super::options::SessionOptions;
 use crate::flow::Flow;
 use crate::limits::READ_MAX;
 use crate::metrics::{ErrorKind, ExitKind, Metrics};
-use crate::pty::{Exit, ExitStatus, Interest, Pty, Signal, Target};
+use crate::pty::{Doorbell, Exit, ExitStatus, Interest, Pty, Signal, Target};
 use crate::ring::{Mode, PoolSpent, Reader, Wakes, Writer};
 use crate::size::Size;
 use crate::time::Time;
@@ -83,7 +83,7 @@ struct Suspended {
 }
 
 impl Terminal {
-    /// Takes charge of a registered `pty`.
+    /// Takes charge of a `pty` that is not registered yet.
     pub fn new(pty: Box<dyn Pty>, log: Writer, options: SessionOptions, metrics: Arc<Metrics>) -> Self {
         let first_reader = Some(Reader::new(&log, Mode::Owner, 0));
         Terminal {
@@ -111,13 +111,15 @@ impl Terminal {
         }
     }
 
-    /// Begins: from now on readiness is announced.
+    /// Begins: from now on readiness is announced, through `doorbell`.
     ///
     /// # Errors
     /// Whatever the reactor says; the terminal is of no use then.
-    pub fn start(&mut self) -> io::Result<()> {
+    pub fn start(&mut self, doorbell: Doorbell) -> io::Result<()> {
+        let Some(pty) = &mut self.pty else { return Ok(()) };
+        pty.register(doorbell)?;
         self.interest = Interest { read: true, write: false };
-        self.pty.as_mut().map_or(Ok(()), |pty| pty.set_interest(self.interest))
+        pty.set_interest(self.interest)
     }
 
     // ---- What is ready ----
