@@ -326,6 +326,12 @@ impl Terminal {
         self.settle(now, effects);
     }
 
+    /// Nobody can ask for its output any more: what was kept for a reader to come, or to come back, is kept no longer.
+    pub fn forsake(&mut self) {
+        self.first_reader = None;
+        self.suspended.clear();
+    }
+
     /// Ends at once: kills the whole session and gives the terminal up without reading on. What was not read is
     /// lost, and said to be.
     pub fn abandon(&mut self, effects: &mut Effects) -> Option<Box<dyn Pty>> {
@@ -336,8 +342,7 @@ impl Terminal {
         }
         let status = self.ending.status().unwrap_or(ExitStatus::Unknown);
         self.finish(Exit { status, orphaned: !self.ending.is_end_of_output() }, effects);
-        self.suspended.clear();
-        self.first_reader = None;
+        self.forsake();
         self.pty.take()
     }
 
