@@ -140,6 +140,12 @@ impl Core {
         if over {
             self.forget(cell);
         }
+        if effects.starved {
+            self.make_room(cell);
+        }
+        if effects.let_go {
+            self.feed_starving();
+        }
         effects.wakes.wake();
         result
     }

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::core::Core;
 use super::panics::Panics;
 use super::poller::{Happened, Poller};
 use super::timers::Due;
+use crate::limits::READ_MAX;
 use crate::pty::Ready;
 use crate::session::ReadTurn;
 use crate::time::Time;
@@ -108,8 +109,7 @@ impl Core {
         });
         match turn {
             ReadTurn::Read(bytes) => bytes,
-            ReadTurn::Nothing => 0,
-            ReadTurn::Starved => self.make_room(cell),
+            ReadTurn::Nothing | ReadTurn::Starved => 0,
         }
     }
 
@@ -139,7 +139,7 @@ impl Core {
         self.poller.silence_bell();
         let rung = self.poller.take_rings();
         ready.extend(rung.into_iter().filter_map(|(id, what)| Some((self.cell(id)?, what))));
-        if self.starving_count.load(Ordering::Relaxed) > 0 {
+        if self.poller.take_relief() {
             let starving = std::mem::take(&mut *self.starving.lock());
             self.starving_count.fetch_sub(starving.len(), Ordering::Relaxed);
             for cell in starving {
@@ -170,19 +170,27 @@ impl Core {
     }
 
     /// The pool is spent: the largest history gives up its oldest stretch. When none can, the terminal waits until a
-    /// reader lets go of memory.
-    fn make_room(&self, cell: &Arc<Cell>) -> usize {
+    /// reader lets go of memory, or has dealt with what is kept for it.
+    pub(super) fn make_room(&self, cell: &Arc<Cell>) {
         if self.shrink_largest() > 0 {
             self.with(cell, |terminal, now, effects| terminal.handle_relief(now, effects));
-            return 0; // It is level-triggered: the next turn reads.
+            return; // It is level-triggered: the next turn reads.
         }
         self.starving.lock().push(Arc::clone(cell));
-        self.starving_count.fetch_add(1, Ordering::Relaxed);
+        self.starving_count.fetch_add(1, Ordering::SeqCst);
         self.pool.want_relief(&Waker::from(Arc::new(Relief(Arc::clone(&self.poller)))));
-        if self.pool.used() + crate::limits::READ_MAX <= self.pool.limit() {
-            self.poller.ring_bell(); // Somebody let go between the two looks.
+        // Somebody may have let go between the two looks. Their half of this is in `feed_starving`.
+        if self.shrink_largest() > 0 || self.pool.used() + READ_MAX <= self.pool.limit() {
+            self.poller.ring_for_relief();
         }
-        0
+    }
+
+    /// Somebody let go of history: if terminals wait for memory, the next turn looks whether there is some now.
+    pub(super) fn feed_starving(&self) {
+        fence(Ordering::SeqCst); // With the counting in `make_room`: either it sees what was let go, or we see who waits.
+        if self.starving_count.load(Ordering::Relaxed) > 0 {
+            self.poller.ring_for_relief();
+        }
     }
 
     fn shrink_largest(&self) -> usize {
@@ -230,11 +238,11 @@ impl Core {
     }
 }
 
-/// Rings the bell when memory comes back.
+/// Rings when memory comes back.
 struct Relief(Arc<Poller>);
 
 impl Wake for Relief {
     fn wake(self: Arc<Self>) {
-        self.0.ring_bell();
+        self.0.ring_for_relief();
     }
 }

@@ -94,6 +94,7 @@ impl Reader {
         if self.ring().ack(offset) {
             self.session.reconsider();
         }
+        self.session.core().feed_starving();
     }
 
     /// The next byte to be read.
@@ -160,6 +161,7 @@ impl Drop for Reader {
             if waits && !self.session.core().poller.is_forked() {
                 self.session.reconsider(); // Perhaps it was the one that was waited for.
             }
+            self.session.core().feed_starving();
         }
     }
 }

@@ -211,7 +211,7 @@ impl Drop for Handle {
         if !self.core.poller.is_forked() {
             let grace = self.cell.options.close_grace;
             self.core.with(&self.cell, |terminal, now, effects| {
-                terminal.forsake(); // Else a terminal that is held up for a reader would never come to its end.
+                terminal.forsake(effects); // Else a terminal that is held up for a reader would never come to its end.
                 terminal.close(now, grace, effects);
             });
         }

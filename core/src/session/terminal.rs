@@ -26,6 +26,10 @@ pub struct Effects {
     pub wakes: Wakes,
     /// Events to tell, in order.
     pub events: Vec<EventKind>,
+    /// The pool's budget is spent: make room and call [`Terminal::handle_relief`], or the terminal waits.
+    pub starved: bool,
+    /// History that was kept for a reader may go now, and its memory be had by those who wait for some.
+    pub let_go: bool,
 }
 
 /// What one turn of reading came to.
@@ -35,7 +39,7 @@ pub enum ReadTurn {
     Read(usize),
     /// Nothing waits, or nothing may be read now.
     Nothing,
-    /// The pool's budget is spent. Make room and try again, or the terminal waits.
+    /// The pool's budget is spent: see [`Effects::starved`].
     Starved,
 }
 
@@ -154,7 +158,7 @@ impl Terminal {
                 ReadTurn::Nothing
             }
             Err(PoolSpent) => {
-                self.starved = true;
+                (self.starved, effects.starved) = (true, true);
                 ReadTurn::Starved
             }
         };
@@ -216,11 +220,14 @@ impl Terminal {
     /// Time has passed. Harmless when early.
     pub fn handle_timeout(&mut self, now: Time, effects: &mut Effects) {
         self.climb(now);
+        let held = self.suspended.len();
         self.suspended.retain(|suspended| now < suspended.until);
+        effects.let_go |= self.suspended.len() < held;
         let standings = if self.flow.is_stopped() { self.log.standings() } else { Vec::new() };
         for index in self.flow.overdue(now, self.log.end(), &standings) {
             self.log.demote(index);
             self.metrics.viewer_demoted();
+            effects.let_go = true;
             effects.events.push(EventKind::ViewerDemoted);
         }
         self.settle(now, effects);
@@ -327,7 +334,8 @@ impl Terminal {
     }
 
     /// Nobody can ask for its output any more: what was kept for a reader to come, or to come back, is kept no longer.
-    pub fn forsake(&mut self) {
+    pub fn forsake(&mut self, effects: &mut Effects) {
+        effects.let_go = true;
         self.first_reader = None;
         self.suspended.clear();
     }
@@ -342,7 +350,7 @@ impl Terminal {
         }
         let status = self.ending.status().unwrap_or(ExitStatus::Unknown);
         self.finish(Exit { status, orphaned: !self.ending.is_end_of_output() }, effects);
-        self.forsake();
+        self.forsake(effects);
         self.pty.take()
     }
 
