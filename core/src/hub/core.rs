@@ -156,6 +156,14 @@ impl Core {
         if known.is_some() {
             self.metrics.session_closed();
         }
+        self.unlist(cell);
+    }
+
+    /// Nobody types into `cell` any more. Its history's memory must not stay for that.
+    pub(super) fn unlist(&self, cell: &Cell) {
+        if cell.listed.swap(false, Ordering::Relaxed) {
+            self.interactive.lock().retain(|other| other.id != cell.id);
+        }
     }
 
     // ---- Deadlines ----

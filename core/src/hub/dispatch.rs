@@ -128,10 +128,13 @@ impl Core {
     }
 
     /// Somebody types into `cell`.
-    pub(super) fn note_input(&self, cell: &Arc<Cell>) {
-        cell.touch(self.now());
+    pub(super) fn note_input(&self, cell: &Arc<Cell>, now: Time) {
+        cell.touch(now);
         if !cell.listed.load(Ordering::Relaxed) && !cell.listed.swap(true, Ordering::Relaxed) {
             self.interactive.lock().push(Arc::clone(cell));
+            if self.cell(cell.id).is_none() {
+                self.unlist(cell); // It ended between the key and this.
+            }
         }
     }
 

@@ -80,8 +80,10 @@ impl Session {
         if core.poller.is_forked() {
             return Err(WriteError::Forked);
         }
-        core.note_input(self.cell());
         let (began, accepted) = self.with(|terminal, now, effects| (now, terminal.write(now, bytes, urgent, effects)));
+        if accepted.is_ok() {
+            core.note_input(self.cell(), began);
+        }
         core.metrics.operation(Operation::Input, core.now() - began);
         accepted.inspect_err(|error| {
             core.metrics.error(match error {
