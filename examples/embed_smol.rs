@@ -15,8 +15,8 @@ use orchflow_core::runtime::{Readiness, Runtime, Turn};
 use orchflow_core::session::SessionOptions;
 use smol::Async;
 
-/// What the hub needs of smol.
-struct Smol;
+/// What the hub needs of smol. Public for the engine's scenarios, which run on this very adapter.
+pub struct Smol;
 
 impl Runtime for Smol {
     fn spawn(&self, _name: &'static str, task: BoxFuture<'static, ()>) {

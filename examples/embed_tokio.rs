@@ -16,8 +16,8 @@ use orchflow_core::session::SessionOptions;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// What the hub needs of tokio.
-struct Tokio;
+/// What the hub needs of tokio. Public for the engine's scenarios, which run on this very adapter.
+pub struct Tokio;
 
 impl Runtime for Tokio {
     fn spawn(&self, _name: &'static str, task: BoxFuture<'static, ()>) {

@@ -1,0 +1,101 @@
+//! Processes that outlive their session's leader and hold its terminal open.
+
+use std::time::Duration;
+
+use orchflow_core::flow::FlowLimits;
+use orchflow_core::hub::Output;
+use orchflow_core::limits::{DRAIN_MAX, DRAIN_QUIET};
+use orchflow_core::pty::{Exit, ExitStatus, Signal};
+use orchflow_core::session::SessionOptions;
+
+use crate::act::{Act, flood_bytes};
+use crate::listener::{Listener, assert_same};
+use crate::stage::{Provider, Setting, within};
+
+scenarios! {
+    both: silent_orphan_is_left_after_the_quiet_time, talking_orphan_is_left_after_the_longest_time,
+        drain_waits_while_the_reader_does_not_read;
+}
+
+const ORPHANED: Exit = Exit { status: ExitStatus::Code(7), orphaned: true };
+const MOMENT: Duration = Duration::from_millis(1);
+
+fn silent_orphan_is_left_after_the_quiet_time(setting: Setting) {
+    setting.manual_clock().play(async |stage| {
+        let act = Act::new().in_shell("tty").silent_orphan().print("bye").exit(7);
+        let session = stage.spawn(act);
+        let mut listener = Listener::new(session.reader());
+        let pid = session.pid();
+        listener.hear("bye").await;
+        stage.process_exited(&session).await;
+
+        stage.advance(DRAIN_QUIET - MOMENT).await;
+        assert_eq!(session.exit(), None, "the orphan was given less time than promised");
+        stage.advance(MOMENT).await;
+        assert_eq!(within("the exit", session.exited()).await, ORPHANED);
+        assert_eq!(listener.end().await, ORPHANED);
+        assert!(listener.text().ends_with("bye"));
+
+        stage.emptied().await;
+        if stage.provider == Provider::Unix {
+            let terminal: u32 = listener.text().split(['/', '\r']).nth(3).unwrap().parse().unwrap();
+            assert_eq!(stage.processes(), 1, "the orphan should live"); // So the number is still its terminal's.
+            assert_eq!(descriptors(terminal, pid), [""; 0]);
+        }
+        session.close(Duration::ZERO);
+        stage.advance(Duration::from_secs(60)).await;
+        assert_eq!((session.exit(), stage.hub.metrics().orphans), (Some(ORPHANED), 1));
+    });
+}
+
+/// Descriptors of ours that belong to the terminal or to the process, as the system describes them.
+fn descriptors(terminal: u32, pid: Option<u32>) -> Vec<String> {
+    let marks = [format!("tty-index:\t{terminal}\n"), format!("Pid:\t{}\n", pid.unwrap())];
+    let all = std::fs::read_dir("/proc/self/fdinfo").unwrap().flatten();
+    let infos = all.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
+    infos.filter(|info| marks.iter().any(|mark| info.contains(mark))).collect()
+}
+
+fn talking_orphan_is_left_after_the_longest_time(setting: Setting) {
+    setting.manual_clock().play(async |stage| {
+        let pause = DRAIN_QUIET / 2;
+        let words = (DRAIN_MAX.as_millis() / pause.as_millis()) as usize;
+        let orphan = Act::new().ignore(Signal::Hangup).wait_orphaned();
+        let orphan = (0..words).fold(orphan, |orphan, word| orphan.gate(&format!("word {word}")).print(&format!("<{word}>")));
+        let session = stage.spawn(Act::new().background(orphan.hang()).exit(7));
+        let mut listener = Listener::new(session.reader());
+        stage.process_exited(&session).await;
+        for word in 0..words {
+            assert_eq!(session.exit(), None, "cut off while it talked, at word {word}");
+            stage.release(&format!("word {word}"));
+            listener.hear(&format!("<{word}>")).await;
+            stage.advance(pause).await;
+        }
+        assert_eq!(listener.end().await, ORPHANED);
+    });
+}
+
+fn drain_waits_while_the_reader_does_not_read(setting: Setting) {
+    const COUNT: usize = 9_000;
+    setting.manual_clock().play(async |stage| {
+        let flow = FlowLimits { high_bytes: 2, low_bytes: 1, ..FlowLimits::default() };
+        let act = Act::new().silent_orphan().flood(COUNT).exit(7);
+        let session = stage.spawn_with(act, SessionOptions { flow, ..SessionOptions::default() });
+        let mut listener = Listener::new(session.reader());
+        stage.process_exited(&session).await;
+        assert!(session.range().end < COUNT as u64);
+
+        stage.advance(Duration::from_secs(3600)).await;
+        assert_eq!(session.exit(), None, "the end was told before the bytes");
+        listener.hear_bytes(COUNT).await;
+        assert_same(&listener.heard, flood_bytes(0..COUNT));
+
+        // From here the reader waits, and the orphan's time runs.
+        let mut next = Box::pin(listener.next());
+        assert!(futures::future::FutureExt::now_or_never(&mut next).is_none());
+        stage.advance(DRAIN_QUIET - MOMENT).await;
+        assert_eq!(session.exit(), None, "time passed while nothing was read");
+        stage.advance(MOMENT).await;
+        assert_eq!(within("the exit", next).await, Output::Exit(ORPHANED));
+    });
+}
