@@ -22,7 +22,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     if !isatty(io::stdin()) {
         return Err("standard input is not a terminal: run this in one".into());
     }
-    let hub = Hub::new()?;
+    let hub = Hub::builder().events().hosted()?;
     let session = hub.spawn(&command_from_arguments(), SessionOptions::default().size(size_of_terminal()))?;
     let raw = RawMode::enter()?;
     let status = Passthrough::new(hub, session)?.run();

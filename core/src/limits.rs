@@ -12,6 +12,10 @@ pub const CELLS_MAX: u32 = 1 << 22;
 /// thousand sessions stay under a gigabyte. Nothing is allocated before the first byte.
 pub const HISTORY_BYTES: usize = 1 << 20;
 
+/// The longest history a session may ask for, in bytes. A log can name about 16,000 segments of 64 KiB; half of them
+/// hold this, the other half what readers keep alive.
+pub const HISTORY_MAX: usize = 512 << 20;
+
 /// Output buffers of one hub, in bytes. Above it the largest history shrinks, then the flooding terminal waits.
 pub const POOL_BYTES: usize = 256 << 20;
 

@@ -22,6 +22,7 @@ pub(super) fn block_on<F: Future>(core: &Core, drives_itself: bool, future: F) -
         Arc::new(Alert { woken: AtomicBool::new(false), thread: thread::current(), poller: Arc::clone(&core.poller), drives_itself });
     let waker = Waker::from(Arc::clone(&alert));
     let mut cx = Context::from_waker(&waker);
+    let _quiet = if drives_itself { None } else { Some(core.quietly()?) };
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return Ok(output);

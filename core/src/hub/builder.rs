@@ -35,6 +35,7 @@ pub struct HubBuilder {
     options: HubOptions,
     backend: Option<Arc<dyn PtyBackend>>,
     manual_clock: bool,
+    events: bool,
 }
 
 impl HubBuilder {
@@ -53,13 +54,18 @@ impl HubBuilder {
         HubBuilder { manual_clock: true, ..self }
     }
 
+    /// Tells [events](Hub::next_event). The host takes them all, or finds the descriptor readable for ever.
+    pub fn events(self) -> Self {
+        HubBuilder { events: true, ..self }
+    }
+
     /// A hub that its host drives.
     ///
     /// # Errors
     /// As [`Hub::new`].
     pub fn hosted(self) -> io::Result<Hub> {
         let core = self.core()?;
-        core.show_events()?;
+        core.show_events()?; // Silent for ever if events are not told.
         Ok(Hub { inner: Arc::new(Inner { core: Arc::new(core), thread: None }) })
     }
 
@@ -76,7 +82,7 @@ impl HubBuilder {
 
     fn core(self) -> io::Result<Core> {
         let clock = if self.manual_clock { Clock::manual() } else { Clock::Monotonic };
-        Core::new(self.options, self.backend.unwrap_or_else(|| Arc::new(UnixPtys)), clock)
+        Core::new(self.options, self.backend.unwrap_or_else(|| Arc::new(UnixPtys)), clock, self.events)
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Cell {
     last_input: AtomicU64,
     /// Whether this is in the hub's list of interactive sessions.
     pub(super) listed: AtomicBool,
+    /// Whether anybody has a handle.
+    held: AtomicBool,
 }
 
 /// What the lock guards.
@@ -46,7 +48,18 @@ impl Cell {
             end: Mutex::default(),
             last_input: AtomicU64::new(0),
             listed: AtomicBool::new(false),
+            held: AtomicBool::new(true),
         }
+    }
+
+    /// Whether anybody has a handle, and so may want to hear of it.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// The last handle is gone.
+    pub(super) fn let_go(&self) {
+        self.held.store(false, Ordering::Relaxed);
     }
 
     /// Input came.

@@ -1,12 +1,12 @@
 //! What every handle of a hub shares, and the one way to touch a session.
 //!
 //! Lock order: a session's terminal before any of the hub's own locks (table, timers, events), never two sessions, never
-//! two of the hub's. Wakers run, and terminals are dropped, with no lock held.
+//! two of the hub's. Wakers run with no lock held.
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::poller::Poller;
 use super::timers::{Due, TimerKey, Timers};
 use crate::id::SessionId;
 use crate::metrics::Metrics;
-use crate::pty::{Doorbell, Pty, PtyBackend};
+use crate::pty::{Doorbell, Pty, PtyBackend, SpawnError};
 use crate::ring::{Pool, writer};
 use crate::session::{Effects, SessionOptions, Terminal};
 use crate::time::Time;
@@ -39,26 +39,41 @@ pub(super) struct Core {
     pub(super) closed: AtomicBool,
     /// The thread of a threaded hub is to end.
     pub(super) stopping: AtomicBool,
-    cells: Mutex<HashMap<SessionId, Arc<Cell>>>,
+    table: Mutex<Table>,
     timers: Mutex<Timers>,
     /// When the alarm goes off, in nanoseconds; `u64::MAX` is never.
     alarm: AtomicU64,
     ids: AtomicU64,
     /// Sessions with input in the last moments, whose output goes first.
-    pub(super) interactive: Mutex<Vec<Arc<Cell>>>,
+    pub(super) interactive: Mutex<Vec<Weak<Cell>>>,
     /// Sessions that wait for memory.
-    pub(super) starving: Mutex<Vec<Arc<Cell>>>,
+    pub(super) starving: Mutex<Vec<Weak<Cell>>>,
     pub(super) starving_count: AtomicUsize,
 }
 
+/// The sessions that are driven.
+#[derive(Default)]
+struct Table {
+    cells: HashMap<SessionId, Arc<Cell>>,
+    /// Places taken for sessions that are being opened.
+    opening: usize,
+    /// Sessions that are over, for as long as somebody holds on to them: their histories take memory.
+    over: Vec<Weak<Cell>>,
+}
+
+/// A place among the sessions, taken before anything is opened for it and given back if that fails.
+pub(super) struct Place<'a> {
+    core: &'a Core,
+}
+
 impl Core {
-    pub(super) fn new(options: HubOptions, backend: Arc<dyn PtyBackend>, clock: Clock) -> io::Result<Self> {
+    pub(super) fn new(options: HubOptions, backend: Arc<dyn PtyBackend>, clock: Clock, told: bool) -> io::Result<Self> {
         let metrics = Arc::new(Metrics::new());
         metrics.pool_limit(options.pool_bytes);
         Ok(Core {
             poller: Arc::new(Poller::new()?),
             clock,
-            events: Events::new()?,
+            events: Events::new(told)?,
             quiet: Mutex::new(1),
             metrics,
             backend,
@@ -66,7 +81,7 @@ impl Core {
             pool: Pool::new(options.pool_bytes),
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
-            cells: Mutex::default(),
+            table: Mutex::default(),
             timers: Mutex::default(),
             alarm: AtomicU64::new(u64::MAX),
             ids: AtomicU64::new(0),
@@ -86,31 +101,48 @@ impl Core {
 
     /// How many sessions are driven.
     pub(super) fn sessions(&self) -> usize {
-        self.cells.lock().len()
+        self.table.lock().cells.len()
     }
 
     pub(super) fn cell(&self, id: SessionId) -> Option<Arc<Cell>> {
-        self.cells.lock().get(&id).cloned()
+        self.table.lock().cells.get(&id).cloned()
     }
 
     pub(super) fn all_cells(&self) -> Vec<Arc<Cell>> {
-        self.cells.lock().values().cloned().collect()
+        self.table.lock().cells.values().cloned().collect()
+    }
+
+    /// Takes a place for one more session, if the limit leaves one.
+    pub(super) fn place(&self) -> Option<Place<'_>> {
+        let mut table = self.table.lock();
+        if table.cells.len() + table.opening >= self.options.sessions_max {
+            return None;
+        }
+        table.opening += 1;
+        Some(Place { core: self })
     }
 
     /// Takes charge of a new terminal.
-    pub(super) fn adopt(&self, pty: Box<dyn Pty>, options: SessionOptions) -> io::Result<Arc<Cell>> {
+    ///
+    /// # Errors
+    /// [`SpawnError`] when it cannot be watched or the hub was closed meanwhile; its processes are gone then.
+    pub(super) fn adopt(&self, place: Place<'_>, pty: Box<dyn Pty>, options: SessionOptions) -> Result<Arc<Cell>, SpawnError> {
         let id = SessionId::from_raw(self.ids.fetch_add(1, Ordering::Relaxed) + 1);
         let terminal = Terminal::new(pty, writer(&self.pool, options.history_bytes), options, Arc::clone(&self.metrics));
         let cell = Arc::new(Cell::new(id, terminal, options));
-        self.cells.lock().insert(id, Arc::clone(&cell));
+        place.fill(&cell);
         self.metrics.session_opened();
-        // It may ring at once, and whoever answers must find it in the table.
-        let started = cell.state.lock().terminal.start(Doorbell::new(self.poller.clone(), id));
-        if let Err(error) = started {
-            self.forget(&cell);
-            // Nobody knows of this session yet, so nobody is told of its end.
-            self.collect(cell.state.lock().terminal.abandon(&mut Effects::default()).into_iter().collect());
-            return Err(error);
+        // In the table before it can announce anything, for what is announced of a stranger is lost.
+        let doorbell = Doorbell::new(self.poller.clone(), id);
+        let started = cell.state.lock().terminal.start(doorbell);
+        if let Err(source) = started {
+            self.withdraw(&cell);
+            return Err(SpawnError::Io { doing: "watch the terminal", source });
+        }
+        // Whoever closed the hub since it was last looked at may not have seen this session.
+        if self.is_closed() {
+            self.withdraw(&cell);
+            return Err(SpawnError::Closed);
         }
         Ok(cell)
     }
@@ -131,7 +163,7 @@ impl Core {
         if let Some(at) = sooner {
             self.schedule(at, Due::Session(cell.id));
         }
-        if !effects.events.is_empty() {
+        if !effects.events.is_empty() && cell.is_held() {
             self.events.push(cell.id, effects.events.drain(..), &mut effects.wakes);
         }
         if let Some(exit) = exit {
@@ -140,29 +172,34 @@ impl Core {
         if over {
             self.forget(cell);
         }
-        if effects.starved {
-            self.make_room(cell);
-        }
-        if effects.let_go {
-            self.feed_starving();
+        if effects.eased {
+            self.ease();
         }
         effects.wakes.wake();
         result
     }
 
     /// Removes a session that is over from the table; handles to it stay valid.
-    pub(super) fn forget(&self, cell: &Cell) {
-        let known = self.cells.lock().remove(&cell.id);
-        if known.is_some() {
+    pub(super) fn forget(&self, cell: &Arc<Cell>) {
+        let mut table = self.table.lock();
+        if table.cells.remove(&cell.id).is_some() {
+            table.over.retain(|cell| cell.strong_count() > 0);
+            table.over.push(Arc::downgrade(cell));
+            drop(table);
             self.metrics.session_closed();
         }
-        self.unlist(cell);
     }
 
-    /// Nobody types into `cell` any more. Its history's memory must not stay for that.
-    pub(super) fn unlist(&self, cell: &Cell) {
-        if cell.listed.swap(false, Ordering::Relaxed) {
-            self.interactive.lock().retain(|other| other.id != cell.id);
+    /// All sessions that have a history.
+    pub(super) fn all_histories(&self) -> Vec<Arc<Cell>> {
+        let table = self.table.lock();
+        table.cells.values().cloned().chain(table.over.iter().filter_map(Weak::upgrade)).collect()
+    }
+
+    /// Some history is claimed by fewer than before: whoever waits for memory tries again.
+    pub(super) fn ease(&self) {
+        if self.starving_count.load(Ordering::SeqCst) > 0 && !self.poller.is_forked() {
+            self.poller.ring_bell();
         }
     }
 
@@ -215,5 +252,21 @@ impl Core {
     pub(super) fn advance(&self, by: Duration) {
         self.clock.advance(by);
         self.poller.ring_bell();
+    }
+}
+
+impl Place<'_> {
+    /// Gives the place to `cell`.
+    fn fill(self, cell: &Arc<Cell>) {
+        let mut table = self.core.table.lock();
+        table.cells.insert(cell.id, Arc::clone(cell));
+        table.opening -= 1;
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.core.table.lock().opening -= 1;
     }
 }

@@ -1,6 +1,7 @@
 //! What happened, waiting for the host to take it, and the descriptor that says so.
 //!
-//! Bounded by what can be open at once: of a session, each kind of event waits at most once (a later resize
+//! Only a hub that was asked to tells events: a host that takes none must not find its descriptor readable for ever.
+//! Bounded by what can be open at once: events of a session nobody holds are dropped, and of a session, each kind of event waits at most once (a later resize
 //! takes the place of an earlier one), and dropped input, of which every range matters, up to [`DROPPED_MAX`]
 //! ranges; then the session refuses input that would drop more.
 
@@ -25,6 +26,7 @@ pub(super) const DROPPED_MAX: usize = 1024;
 pub(super) struct Events {
     queue: Mutex<Queue>,
     flag: OwnedFd,
+    told: bool,
 }
 
 #[derive(Default)]
@@ -36,8 +38,9 @@ struct Queue {
 }
 
 impl Events {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Events { queue: Mutex::default(), flag: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)? })
+    /// No events yet; `told` says whether there will be.
+    pub(super) fn new(told: bool) -> io::Result<Self> {
+        Ok(Events { queue: Mutex::default(), told, flag: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)? })
     }
 
     /// Readable while events wait.
@@ -47,6 +50,9 @@ impl Events {
 
     /// Adds events, and collects who waits for them.
     pub(super) fn push(&self, session: SessionId, kinds: impl IntoIterator<Item = EventKind>, wakes: &mut Wakes) {
+        if !self.told {
+            return;
+        }
         let mut queue = self.queue.lock();
         let was_empty = queue.events.is_empty();
         for kind in kinds {
@@ -58,6 +64,21 @@ impl Events {
         }
         if !queue.events.is_empty() {
             queue.tasks.take(wakes);
+        }
+    }
+
+    /// Drops what waits of a session that nobody holds any more.
+    pub(super) fn purge(&self, session: SessionId) {
+        let mut queue = self.queue.lock();
+        if queue.waiting.remove(&session).is_some() {
+            queue.events.retain(|event| event.session != session);
+            self.lower_flag_if_empty(&queue);
+        }
+    }
+
+    fn lower_flag_if_empty(&self, queue: &Queue) {
+        if queue.events.is_empty() {
+            let _empty = rustix::io::read(&self.flag, &mut [0u8; 8]);
         }
     }
 
@@ -82,9 +103,7 @@ impl Events {
 
     fn take(&self, queue: &mut Queue) -> Option<Event> {
         let event = queue.pop()?;
-        if queue.events.is_empty() {
-            let _empty = rustix::io::read(&self.flag, &mut [0u8; 8]);
-        }
+        self.lower_flag_if_empty(queue);
         Some(event)
     }
 
@@ -135,7 +154,7 @@ mod tests {
     use crate::size::Size;
 
     fn taken(kinds: &[EventKind]) -> Vec<EventKind> {
-        let events = Events::new().unwrap();
+        let events = Events::new(true).unwrap();
         for kind in kinds {
             events.push(SessionId::from_raw(1), [*kind], &mut Wakes::new());
         }
@@ -155,8 +174,25 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_of_a_session_nobody_holds_is_dropped() {
+        let events = Events::new(true).unwrap();
+        events.push(SessionId::from_raw(1), [EventKind::Output], &mut Wakes::new());
+        events.push(SessionId::from_raw(2), [EventKind::InputReady], &mut Wakes::new());
+        events.purge(SessionId::from_raw(1));
+        assert_eq!(events.pop().map(|event| event.session.as_raw()), Some(2));
+        assert_eq!(events.pop(), None);
+    }
+
+    #[test]
+    fn a_hub_that_was_not_asked_to_tells_nothing() {
+        let events = Events::new(false).unwrap();
+        events.push(SessionId::from_raw(1), [EventKind::Output], &mut Wakes::new());
+        assert_eq!(events.pop(), None);
+    }
+
+    #[test]
     fn sessions_do_not_merge_with_each_other() {
-        let events = Events::new().unwrap();
+        let events = Events::new(true).unwrap();
         events.push(SessionId::from_raw(1), [EventKind::Output], &mut Wakes::new());
         events.push(SessionId::from_raw(2), [EventKind::Output], &mut Wakes::new());
         assert_eq!((events.waiting(SessionId::from_raw(1)), events.waiting(SessionId::from_raw(2))), (1, 1));

@@ -136,12 +136,9 @@ impl Hub {
         if core.is_closed() {
             return Err(SpawnError::Closed);
         }
-        let limit = core.options.sessions_max;
-        if core.sessions() >= limit {
-            return Err(SpawnError::TooManySessions { limit });
-        }
+        let place = core.place().ok_or(SpawnError::TooManySessions { limit: core.options.sessions_max })?;
         let pty = core.backend.spawn(command, options.size)?;
-        let cell = core.adopt(pty, options).map_err(|source| SpawnError::Io { doing: "watch the terminal", source })?;
+        let cell = core.adopt(place, pty, options)?;
         Ok(Session::new(Arc::clone(core), cell))
     }
 
@@ -167,15 +164,17 @@ impl Hub {
             return block_on::wait_readable(self.as_fd(), timeout);
         }
         let done = self.inner.core.turn(timeout)?;
-        Ok(done.things > 0)
+        Ok(done.things > 0 || done.events)
     }
 
-    /// Takes the next event, if one waits. While events wait the descriptor stays readable, so take them all.
+    /// Takes the next event, if one waits. Only a hub [made to](HubBuilder::events) tells any; while events wait, its
+    /// descriptor stays readable, so take them all.
     pub fn next_event(&self) -> Option<Event> {
         self.inner.core.events.pop()
     }
 
-    /// Completes with the next event. Of several tasks that wait, one gets it.
+    /// Completes with the next event. Of several tasks that wait, one gets it. Events of a session whose last
+    /// handle is dropped are dropped with it.
     pub fn event(&self) -> NextEvent {
         NextEvent::new(Arc::clone(&self.inner.core))
     }
@@ -278,7 +277,8 @@ impl Drop for Inner {
         let Some(thread) = self.thread.take() else { return self.core.close() };
         self.core.stop_thread();
         // A waker may drop the last handle on the hub's own thread, which cannot wait for itself: it closes on its way out.
-        if thread.thread().id() != thread::current().id() {
+        // In a fork there is no such thread.
+        if thread.thread().id() != thread::current().id() && !self.core.poller.is_forked() {
             drop(thread.join());
         }
         self.core.close();

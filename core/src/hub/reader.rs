@@ -1,6 +1,7 @@
 //! Reading a session.
 
 use std::future::{Future, poll_fn};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -45,11 +46,13 @@ pub struct Reader {
     /// `None` once suspended.
     reader: Option<ring::Reader>,
     session: Session,
+    /// As far as it has acknowledged since it was made.
+    acked: AtomicU64,
 }
 
 impl Reader {
     pub(super) fn new(session: Session, reader: ring::Reader) -> Self {
-        Reader { reader: Some(reader), session }
+        Reader { reader: Some(reader), session, acked: AtomicU64::new(0) }
     }
 
     /// Takes what is there, if anything. Does not wait.
@@ -79,7 +82,8 @@ impl Reader {
         poll_fn(|cx| self.poll_read(cx))
     }
 
-    /// Asks for one [`EventKind::Output`] as soon as there is something to read, at once if there is already.
+    /// Asks for one [`EventKind::Output`] as soon as there is something to read, at once if there is already. Only a hub that
+    /// [tells events](crate::hub::HubBuilder::events) answers.
     pub fn notify(&mut self) {
         self.acknowledge_what_was_read();
         let notify = Notify { core: Arc::downgrade(self.session.core()), session: self.session.id() };
@@ -94,7 +98,10 @@ impl Reader {
         if self.ring().ack(offset) {
             self.session.reconsider();
         }
-        self.session.core().feed_starving();
+        let offset = offset.min(self.offset());
+        if self.acked.fetch_max(offset, Ordering::Relaxed) < offset {
+            self.session.core().ease();
+        }
     }
 
     /// The next byte to be read.
@@ -158,10 +165,11 @@ impl Drop for Reader {
         if let Some(reader) = self.reader.take() {
             let waits = reader.writer_waits();
             drop(reader);
-            if waits && !self.session.core().poller.is_forked() {
+            let core = self.session.core();
+            if waits && !core.poller.is_forked() {
                 self.session.reconsider(); // Perhaps it was the one that was waited for.
             }
-            self.session.core().feed_starving();
+            core.ease();
         }
     }
 }

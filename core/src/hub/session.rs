@@ -70,29 +70,16 @@ impl Session {
     pub fn write_urgent(&self, bytes: &[u8]) -> Result<usize, WriteError> {
         let waiting = self.core().events.waiting(self.id());
         if waiting >= DROPPED_MAX {
-            return Err(WriteError::EventsUntaken { waiting });
+            return self.counted(Err(WriteError::EventsUntaken { waiting }));
         }
         self.input(bytes, true)
     }
 
     fn input(&self, bytes: &[u8], urgent: bool) -> Result<usize, WriteError> {
-        let core = self.core();
-        if core.poller.is_forked() {
-            return Err(WriteError::Forked);
+        if !bytes.is_empty() {
+            self.core().note_input(self.cell());
         }
-        let (began, accepted) = self.with(|terminal, now, effects| (now, terminal.write(now, bytes, urgent, effects)));
-        if accepted.is_ok() {
-            core.note_input(self.cell(), began);
-        }
-        core.metrics.operation(Operation::Input, core.now() - began);
-        accepted.inspect_err(|error| {
-            core.metrics.error(match error {
-                WriteError::Full { .. } | WriteError::EventsUntaken { .. } => ErrorKind::InputFull,
-                WriteError::LineTooLong { .. } => ErrorKind::InputLineTooLong,
-                WriteError::Io(_) => ErrorKind::Io,
-                _ => ErrorKind::InputClosed,
-            });
-        })
+        self.asked(Operation::Input, |terminal, now, effects| terminal.write(now, bytes, urgent, effects))
     }
 
     /// Bytes of input that were accepted and that the terminal has not taken yet.
@@ -106,7 +93,7 @@ impl Session {
     /// # Errors
     /// [`WriteError::Closed`], or what the system says.
     pub fn resize(&self, size: Size) -> Result<u64, WriteError> {
-        self.timed(Operation::Resize, |terminal, now, effects| terminal.resize(now, size, effects))
+        self.asked(Operation::Resize, |terminal, now, effects| terminal.resize(now, size, effects))
     }
 
     /// Sends a signal. That nobody is left to receive it is no error.
@@ -114,7 +101,7 @@ impl Session {
     /// # Errors
     /// [`WriteError::Closed`], or what the system says.
     pub fn signal(&self, signal: Signal, target: Target) -> Result<(), WriteError> {
-        self.timed(Operation::Signal, |terminal, _, _| terminal.signal(signal, target))
+        self.asked(Operation::Signal, |terminal, _, _| terminal.signal(signal, target))
     }
 
     /// Asks the whole session to go and makes it: hang-up, terminate, kill, with `grace` after each, over the moment
@@ -201,6 +188,29 @@ impl Session {
         self.with(|terminal, now, effects| terminal.handle_acknowledged(now, effects));
     }
 
+    /// A request that may be refused. A fork's is, for the terminal is its parent's.
+    fn asked<R>(
+        &self,
+        operation: Operation,
+        touch: impl FnOnce(&mut Terminal, Time, &mut Effects) -> Result<R, WriteError>,
+    ) -> Result<R, WriteError> {
+        if self.core().poller.is_forked() {
+            return Err(WriteError::Forked);
+        }
+        self.counted(self.timed(operation, touch))
+    }
+
+    fn counted<R>(&self, result: Result<R, WriteError>) -> Result<R, WriteError> {
+        result.inspect_err(|error| {
+            self.core().metrics.error(match error {
+                WriteError::Full { .. } | WriteError::EventsUntaken { .. } => ErrorKind::InputFull,
+                WriteError::LineTooLong { .. } => ErrorKind::InputLineTooLong,
+                WriteError::Io(_) => ErrorKind::Io,
+                WriteError::Closed | WriteError::Forked => ErrorKind::InputClosed,
+            });
+        })
+    }
+
     fn timed<R>(&self, operation: Operation, touch: impl FnOnce(&mut Terminal, Time, &mut Effects) -> R) -> R {
         let (began, result) = self.with(|terminal, now, effects| (now, touch(terminal, now, effects)));
         self.core().metrics.operation(operation, self.core().now() - began);
@@ -212,8 +222,10 @@ impl Drop for Handle {
     fn drop(&mut self) {
         if !self.core.poller.is_forked() {
             let grace = self.cell.options.close_grace;
+            self.cell.let_go();
+            self.core.events.purge(self.cell.id);
             self.core.with(&self.cell, |terminal, now, effects| {
-                terminal.forsake(effects); // Else a terminal that is held up for a reader would never come to its end.
+                terminal.forget_readers(now, effects);
                 terminal.close(now, grace, effects);
             });
         }

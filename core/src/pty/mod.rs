@@ -21,7 +21,7 @@ use std::{fmt, io};
 pub use command::Command;
 pub use error::SpawnError;
 pub use exit::{Exit, ExitStatus};
-pub use line::{LineLength, LineMode};
+pub use line::{LineMode, Measured, UnfinishedLine};
 pub use signal::{Signal, Target};
 
 use crate::id::SessionId;
@@ -76,6 +76,12 @@ pub trait Pty: Send {
 
     /// Sends a signal. That nobody is left to receive it is not an error.
     fn signal(&mut self, signal: Signal, target: Target) -> io::Result<()>;
+
+    /// Sends `signals` to every process of the session that is known of, at a price that many sessions can pay at once. One that
+    /// was started in the last moments may be overlooked; [`has_processes`](Pty::has_processes) overlooks none, so ask it afterwards.
+    fn dismiss(&mut self, signals: &[Signal]) -> io::Result<()> {
+        signals.iter().try_for_each(|&signal| self.signal(signal, Target::Session))
+    }
 
     /// Whether any process of the session is left, the leader or one it started.
     fn has_processes(&mut self) -> bool;

@@ -24,23 +24,33 @@
 //! drop(log);
 //! assert_eq!(reader.try_read(1024), Read::End);
 //! ```
+#![cfg_attr(all(orchflow_loom, not(test)), allow(dead_code))] // Then there is nobody but the models.
 
 mod cursor;
+mod descriptors;
 mod log;
+#[cfg(all(test, orchflow_loom))]
+mod models;
 mod order;
 mod pool;
 #[cfg(not(orchflow_loom))]
 mod reader;
 mod seat;
+mod seats;
 mod segment;
 mod sync;
+#[cfg(all(test, not(orchflow_loom)))]
+mod tests;
+mod wakes;
+mod writer;
 
-pub use log::{PoolSpent, Writer};
 pub use pool::Pool;
 #[cfg(not(orchflow_loom))]
 pub use reader::{Read, Reader};
-pub use seat::{Mode, Standing, Wakes};
+pub use seat::{Mode, Standing};
 pub use segment::{Buffer, Storage};
+pub use wakes::Wakes;
+pub use writer::{PoolSpent, Writer};
 
 /// A log that keeps the newest `capacity` bytes (at least one page), its memory from `pool`.
 #[cfg(not(orchflow_loom))]
@@ -48,6 +58,6 @@ pub fn writer(pool: &std::sync::Arc<Pool>, capacity: usize) -> Writer {
     let capacity = capacity.max(pool::SIZES[0]);
     // A history of few large segments would come and go in leaps, so a segment is at most an eighth of it.
     let sizes = pool::SIZES.into_iter().filter(|&size| size <= (capacity / 8).max(pool::SIZES[0])).collect();
-    let geometry = log::Geometry { capacity, sizes, room_min: pool::SIZES[0] };
+    let geometry = writer::Geometry { capacity, sizes, room_min: pool::SIZES[0] };
     Writer::with_geometry(geometry, std::sync::Arc::clone(pool))
 }

@@ -18,11 +18,7 @@ macro_rules! orderings {
 
         /// The names of the mutants that weaken an ordering.
         #[cfg(all(test, orchflow_loom))]
-        pub(super) fn ordering_mutants() -> Vec<String> {
-            let mut names = Vec::new();
-            $(orderings!(@names $order, stringify!($site), names);)*
-            names
-        }
+        pub(super) const ORDERING_MUTANTS: &[&[&str]] = &[$(orderings!(@names $order, stringify!($site))),*];
     };
     (@weaken AcqRel, $name:expr) => {
         if mutant(concat!($name, ".acquire")) {
@@ -36,12 +32,11 @@ macro_rules! orderings {
     (@weaken $order:ident, $name:expr) => {
         if mutant($name) { Ordering::Relaxed } else { Ordering::$order }
     };
-    (@names AcqRel, $name:expr, $names:ident) => {
-        $names.push(concat!($name, ".acquire").to_string());
-        $names.push(concat!($name, ".release").to_string());
+    (@names AcqRel, $name:expr) => {
+        &[concat!($name, ".acquire"), concat!($name, ".release")]
     };
-    (@names $order:ident, $name:expr, $names:ident) => {
-        $names.push($name.to_string());
+    (@names $order:ident, $name:expr) => {
+        &[$name]
     };
 }
 
@@ -60,12 +55,16 @@ orderings! {
     len_store: Release;
     /// See `len_store`.
     len_load: Acquire;
-    /// The writer closes after its last byte. Pairs with `closed_load`: who sees the end sees every byte before it.
-    closed_store: Release;
-    /// See `closed_store`.
+    /// A reader looks whether the log has ended. Pairs with the fence after each append (`fence_published`), which makes
+    /// the later store a release: who sees the end sees every byte before it.
     closed_load: Acquire;
-    /// A reader looks at a segment before it pins it. Pairs with the release half of `evict`: who finds the segment
-    /// gone also finds where the log now begins, so it does not search in vain.
+    /// A descriptor is put to a new use. Pairs with `pin_load`: who finds it in another generation also finds where the
+    /// log now begins, though it never saw the eviction in between. (After an append its fence would do; not after
+    /// a history was shrunk.)
+    open_store: Release;
+    /// A reader looks at a segment before it pins it. Pairs with the release half of `evict` and with `open_store`: who
+    /// finds the segment gone also finds where the log now begins, so it does not search in vain. (A pin that
+    /// succeeds needs no ordering of its own: `tail_load` has shown the segment.)
     pin_load: Acquire;
     /// The writer gives a segment up. Acquire: if no pin is left it takes the storage, after every read that an
     /// `unpin` released. Release: see `pin_load`; and the last reader that takes the storage instead comes after
@@ -95,14 +94,20 @@ pub(super) fn check(site: &'static str, holds: bool) -> bool {
     holds || mutant(site)
 }
 
-/// The writer has published and now looks for parked readers.
+/// The writer has published, or closed, and now looks for parked readers.
 pub(super) const FENCE_PUBLISHED: &str = "fence_published";
 /// A reader has parked and now looks for bytes once more.
 pub(super) const FENCE_PARKED: &str = "fence_parked";
-/// A reader has acknowledged and now looks whether the writer waits.
+/// A chunk was dropped and its reader's account settled; now for whether the reader waits for that.
+pub(super) const FENCE_DISCHARGED: &str = "fence_discharged";
+/// A reader has acknowledged, or gone, and now looks whether the writer waits.
 pub(super) const FENCE_ACKED: &str = "fence_acked";
 /// The writer has said that it waits and now looks at the acknowledgements once more.
 pub(super) const FENCE_WAITING: &str = "fence_waiting";
+/// A log has asked for relief of the pool and now tries to take once more.
+pub(super) const FENCE_STARVING: &str = "fence_starving";
+/// A buffer has come back to the pool and now somebody looks whether that is waited for.
+pub(super) const FENCE_RELIEVED: &str = "fence_relieved";
 /// The generation in a segment's word is the one the reader came for.
 pub(super) const CHECK_GENERATION: &str = "check_generation";
 /// The segment has not been given up.
@@ -111,6 +116,8 @@ pub(super) const CHECK_EVICTED: &str = "check_evicted";
 pub(super) const CHECK_PIN_CAS: &str = "check_pin_cas";
 /// The storage is taken only when no pin is left.
 pub(super) const CHECK_LAST_PIN: &str = "check_last_pin";
+/// A reader looks once more after it has parked.
+pub(super) const CHECK_SECOND_LOOK: &str = "check_second_look";
 
 #[cfg(not(orchflow_loom))]
 #[inline(always)]
@@ -127,8 +134,17 @@ fn mutant(name: &str) -> bool {
 
 /// The names of the mutants that drop a fence or a check.
 #[cfg(all(test, orchflow_loom))]
-pub(super) fn check_mutants() -> Vec<String> {
-    [FENCE_PUBLISHED, FENCE_PARKED, FENCE_ACKED, FENCE_WAITING, CHECK_GENERATION, CHECK_EVICTED, CHECK_PIN_CAS, CHECK_LAST_PIN]
-        .map(String::from)
-        .to_vec()
-}
+pub(super) const CHECK_MUTANTS: &[&str] = &[
+    FENCE_PUBLISHED,
+    FENCE_PARKED,
+    FENCE_DISCHARGED,
+    FENCE_ACKED,
+    FENCE_WAITING,
+    FENCE_STARVING,
+    FENCE_RELIEVED,
+    CHECK_GENERATION,
+    CHECK_EVICTED,
+    CHECK_PIN_CAS,
+    CHECK_LAST_PIN,
+    CHECK_SECOND_LOOK,
+];

@@ -7,8 +7,9 @@ use std::task::Waker;
 
 use concurrent_queue::ConcurrentQueue;
 
+use super::order::{self, FENCE_RELIEVED, FENCE_STARVING};
 use super::segment::Buffer;
-use super::sync::{Arc, AtomicBool, AtomicUsize, AtomicWaker, Ordering, fence};
+use super::sync::{Arc, AtomicBool, AtomicUsize, AtomicWaker, Ordering};
 use crate::limits::READ_MAX;
 
 /// Buffer sizes, in bytes: a page, and two steps to the most that one read may take.
@@ -52,7 +53,7 @@ impl Pool {
     pub fn want_relief(&self, waker: &Waker) {
         self.relief.register(waker);
         self.starving.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst); // With the one in `give_back`: either we see the budget paid back, or it sees us.
+        order::handshake(FENCE_STARVING);
     }
 
     /// Lends a buffer of `bytes`, one of [`SIZES`], unless that would exceed the budget.
@@ -76,7 +77,7 @@ impl Lease {
     pub(super) fn give_back(&self, memory: Box<[u8]>) {
         self.pool.used.fetch_sub(memory.len(), Ordering::Relaxed);
         drop(self.pool.free[self.class].push(memory));
-        fence(Ordering::SeqCst);
+        order::handshake(FENCE_RELIEVED);
         if self.pool.starving.load(Ordering::Relaxed) && self.pool.starving.swap(false, Ordering::Relaxed) {
             self.pool.relief.take().into_iter().for_each(Waker::wake);
         }

@@ -6,9 +6,10 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 
 use super::cursor::{Cursor, Step};
-use super::log::{Pinned, Writer};
-use super::seat::{Mode, Seat};
+use super::log::Pinned;
+use super::seat::{Mode, Seat, Want};
 use super::segment::Buffer;
+use super::writer::Writer;
 use crate::limits::PINNED_BYTES;
 
 /// What a reader finds at its place.
@@ -36,63 +37,42 @@ pub enum Read {
 
 /// A cursor in a log.
 ///
-/// A lossless reader stops the writer when it falls behind by more than the writer's patience. What counts is
-/// what it **acknowledged**: an [`Owner`](Mode::Owner) does so by coming back for more, the others by [`ack`](Reader::ack).
+/// A lossless reader stops the writer when it falls behind by more than the writer's patience. What counts is what it
+/// **acknowledged** by [`ack`](Reader::ack), not what it read.
+///
+/// Dropping a chunk may wake the reader's task: hold no lock then that its waker might want.
 pub struct Reader {
     cursor: Cursor<Buffer>,
-    pin: Option<(u64, Weak<Pin>)>,
+    held: Held,
 }
 
 impl Reader {
     /// A reader of `writer`'s log from `offset` on; one that asks for bytes that are gone begins with a gap, one
     /// that asks for bytes that are still to come begins at the end.
     pub fn new(writer: &Writer, mode: Mode, offset: u64) -> Reader {
-        Reader { cursor: Cursor::new(writer, mode, offset.min(writer.end())), pin: None }
+        Reader { cursor: Cursor::new(writer, mode, offset), held: Held::default() }
     }
 
     /// Reads up to `max` bytes, never across a segment's edge. Does not wait.
     pub fn try_read(&mut self, max: usize) -> Read {
-        match self.cursor.step() {
-            Step::Bytes { pinned, number, at, from, to } => {
-                let to = to.min(from.saturating_add(max.max(1)));
-                let Some(pin) = self.hold(number, pinned) else { return Read::Pending };
-                self.cursor.advance(to - from);
-                Read::Chunk { at, bytes: Bytes::from_owner(Span { pin, from, to }) }
-            }
-            Step::Gap { from, to } => Read::Gap { from, to },
-            Step::Pending => Read::Pending,
-            Step::End => Read::End,
-        }
+        take(&mut self.cursor, &mut self.held, max).unwrap_or(Read::Pending)
     }
 
     /// Reads as [`try_read`](Reader::try_read) does, or arranges for the task to be woken when there is more.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Read> {
-        match self.try_read(max) {
-            Read::Pending => self.park_unless_ready(cx.waker(), max),
-            read => Poll::Ready(read),
-        }
-    }
-
-    /// Asks to be woken, then looks once more: what came between the two looks would wake nobody.
-    fn park_unless_ready(&mut self, waker: &Waker, max: usize) -> Poll<Read> {
-        self.cursor.park(waker);
-        match self.try_read(max) {
-            Read::Pending => Poll::Pending,
-            read => {
-                self.cursor.seat.unpark();
-                Poll::Ready(read)
-            }
-        }
+        let held = &mut self.held;
+        self.cursor.look_or_park(cx.waker(), |cursor| take(cursor, held, max))
     }
 
     /// Asks for a wake-up when there is something to read, unless there is: then it answers `true`, and nobody is woken.
     pub fn park(&mut self, waker: &Waker) -> bool {
-        self.cursor.park(waker);
-        let ready = self.cursor.is_ready();
-        if ready {
-            self.cursor.seat.unpark();
-        }
-        ready
+        let held = &self.held;
+        let look = |cursor: &mut Cursor<Buffer>| match cursor.step() {
+            Step::Bytes { pinned, .. } if !held.may_take(cursor.number(), &pinned, &cursor.seat) => Err(Want::Room),
+            Step::Pending => Err(Want::Bytes),
+            _ => Ok(()),
+        };
+        self.cursor.look_or_park(waker, look).is_ready()
     }
 
     /// Says that everything before `offset` has been dealt with (rendered, written, passed on); at most what was
@@ -103,12 +83,12 @@ impl Reader {
 
     /// The next byte to be read.
     pub fn offset(&self) -> u64 {
-        self.cursor.offset
+        self.cursor.offset()
     }
 
-    /// Goes on reading at `offset`, backwards or forwards. Acknowledgements stay where they are.
+    /// Goes on reading at `offset`, backwards or forwards, at most at the end. Acknowledgements stay where they are.
     pub fn seek(&mut self, offset: u64) {
-        self.cursor.place_at(offset);
+        self.cursor.seek(offset);
     }
 
     /// What this reader may demand; a viewer that stalled has become lossy.
@@ -126,27 +106,56 @@ impl Reader {
         self.cursor.shared.seats.writer_waits()
     }
 
-    pub(super) fn seat(&self) -> &super::sync::Arc<Seat> {
-        &self.cursor.seat
+    /// Goes, as dropping it does, and answers whether the writer has stopped: perhaps for this reader, so somebody must
+    /// tell it.
+    pub fn leave(self) -> bool {
+        self.cursor.leave()
     }
+}
 
-    /// One pin per segment and reader, shared by all chunks taken from it, and charged once. `None` at the limit.
-    fn hold(&mut self, number: u64, pinned: Pinned<Buffer>) -> Option<Arc<Pin>> {
-        if let Some((held, pin)) = &self.pin
-            && *held == number
-            && let Some(pin) = pin.upgrade()
-        {
+/// Takes what lies at `cursor`, or says what is wanting.
+fn take(cursor: &mut Cursor<Buffer>, held: &mut Held, max: usize) -> Result<Read, Want> {
+    match cursor.step() {
+        Step::Bytes { pinned, from, to } => {
+            let to = to.min(from.saturating_add(max.max(1)));
+            let pin = held.take(cursor.number(), pinned, &cursor.seat).ok_or(Want::Room)?;
+            let at = cursor.move_to(cursor.offset() + (to - from) as u64);
+            Ok(Read::Chunk { at, bytes: Bytes::from_owner(Span { pin, from, to }) })
+        }
+        Step::Gap { to } => Ok(Read::Gap { from: cursor.move_to(to), to }),
+        Step::Pending => Err(Want::Bytes),
+        Step::End => Ok(Read::End),
+    }
+}
+
+/// The last segment a reader took bytes from, as long as some of them are alive: one pin per segment and reader,
+/// shared by all chunks taken from it, and charged once.
+#[derive(Default)]
+struct Held(Option<(u64, Weak<Pin>)>);
+
+impl Held {
+    /// The pin on segment `number`, or `None` at the limit.
+    fn take(&mut self, number: u64, pinned: Pinned<Buffer>, seat: &Arc<Seat>) -> Option<Arc<Pin>> {
+        if let Some(pin) = self.pin(number) {
             return Some(pin);
         }
         let bytes = pinned.segment().capacity();
-        let seat = self.seat();
         if seat.pinned() + bytes > PINNED_BYTES {
             return None;
         }
         seat.charge(bytes);
         let pin = Arc::new(Pin { pinned: Some(pinned), seat: Arc::clone(seat), bytes });
-        self.pin = Some((number, Arc::downgrade(&pin)));
+        self.0 = Some((number, Arc::downgrade(&pin)));
         Some(pin)
+    }
+
+    /// Whether [`take`](Held::take) would succeed.
+    fn may_take(&self, number: u64, pinned: &Pinned<Buffer>, seat: &Seat) -> bool {
+        self.pin(number).is_some() || seat.pinned() + pinned.segment().capacity() <= PINNED_BYTES
+    }
+
+    fn pin(&self, number: u64) -> Option<Arc<Pin>> {
+        self.0.as_ref().filter(|(held, _)| *held == number).and_then(|(_, pin)| pin.upgrade())
     }
 }
 

@@ -1,10 +1,14 @@
-//! What the writer knows of one reader: where it is, what it holds, and how to wake it.
+//! One reader as the writer sees it: what it may demand, what it has acknowledged, what it holds, and how to wake it.
+//!
+//! A reader that finds nothing **parks**: it leaves its waker, says what it waits for, and looks once more. Whoever
+//! brings that takes the waker. Between the two either the second look finds it or the flag is seen; the fences
+//! see to that. That the flag itself is relaxed is enough: leaving and taking a waker order each other, so who
+//! has seen the flag comes after the waker was left.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 
-use super::order::{self, FENCE_ACKED, FENCE_PARKED, FENCE_PUBLISHED, FENCE_WAITING};
-use super::sync::{Arc, AtomicBool, AtomicU8, AtomicU64, AtomicUsize, AtomicWaker, Mutex, Ordering};
+use super::order::{self, FENCE_DISCHARGED, FENCE_PARKED};
+use super::sync::{AtomicU8, AtomicU64, AtomicUsize, AtomicWaker, Ordering};
 
 /// How much a reader may demand of the writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +33,25 @@ pub struct Standing {
     pub waits: bool,
 }
 
-/// One reader as the writer sees it.
+/// What a reader that found nothing waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Want {
+    /// More bytes, or the end.
+    Bytes = 1,
+    /// Its own chunks to be dropped: it holds as many as it may. New bytes are of no use to it.
+    Room = 2,
+}
+
+const AWAKE: u8 = 0;
+
 pub(super) struct Seat {
     mode: AtomicU8,
-    /// Everything before this offset was acknowledged.
     acked: AtomicU64,
     /// Bytes of storage this reader keeps alive.
     pinned: AtomicUsize,
-    parked: AtomicBool,
+    /// A [`Want`], or [`AWAKE`].
+    parked: AtomicU8,
     waker: AtomicWaker,
 }
 
@@ -46,9 +61,13 @@ impl Seat {
             mode: AtomicU8::new(mode as u8),
             acked: AtomicU64::new(acked),
             pinned: AtomicUsize::new(0),
-            parked: AtomicBool::new(false),
+            parked: AtomicU8::new(AWAKE),
             waker: AtomicWaker::new(),
         }
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        Standing { mode: self.mode(), acked: self.acked(), waits: self.parked.load(Ordering::Relaxed) == Want::Bytes as u8 }
     }
 
     pub(super) fn mode(&self) -> Mode {
@@ -64,161 +83,64 @@ impl Seat {
         self.mode.store(Mode::Lossy as u8, Ordering::Relaxed);
     }
 
+    // ---- Acknowledging ----
+
+    /// Everything before this offset was acknowledged.
     pub(super) fn acked(&self) -> u64 {
         self.acked.load(Ordering::Relaxed)
     }
 
+    /// Moves the acknowledgement up to `offset`, never back; answers whether it moved.
+    pub(super) fn acknowledge(&self, offset: u64) -> bool {
+        self.acked.fetch_max(offset, Ordering::Relaxed) < offset
+    }
+
+    // ---- Holding ----
+
     pub(super) fn pinned(&self) -> usize {
         self.pinned.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn standing(&self) -> Standing {
-        Standing { mode: self.mode(), acked: self.acked(), waits: self.parked.load(Ordering::Relaxed) }
-    }
-
-    /// Asks to be woken. The caller must look once more afterwards, and only then sleep.
-    pub(super) fn park(&self, waker: &Waker) {
-        self.waker.register(waker);
-        self.parked.store(true, Ordering::Relaxed);
-        order::handshake(FENCE_PARKED);
-    }
-
-    /// Takes the request back, since the second look found something.
-    pub(super) fn unpark(&self) {
-        self.parked.store(false, Ordering::Relaxed);
-    }
-
-    /// The waker, if this reader is parked. Each parking is answered once.
-    pub(super) fn wake(&self) -> Option<Waker> {
-        (self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::Relaxed)).then(|| self.waker.take()).flatten()
     }
 
     pub(super) fn charge(&self, bytes: usize) {
         self.pinned.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Pays back a charge; a reader that was refused for its limit may go on.
+    /// Pays back a charge, and wakes a reader that was refused for its limit. The caller holds no lock that a waker
+    /// might want.
     pub(super) fn discharge(&self, bytes: usize) {
         self.pinned.fetch_sub(bytes, Ordering::Relaxed);
-        order::handshake(FENCE_PUBLISHED);
-        if let Some(waker) = self.wake() {
-            waker.wake();
+        order::handshake(FENCE_DISCHARGED);
+        self.take_waker(Want::Room).into_iter().for_each(Waker::wake);
+    }
+
+    // ---- Waiting ----
+
+    /// Asks to be woken. The caller must look once more afterwards, and only then sleep.
+    pub(super) fn park(&self, waker: &Waker, want: Want) {
+        self.waker.register(waker);
+        self.parked.store(want as u8, Ordering::Relaxed);
+        order::handshake(FENCE_PARKED);
+    }
+
+    /// Takes the request back, since there is something.
+    pub(super) fn unpark(&self) {
+        if self.parked.load(Ordering::Relaxed) != AWAKE {
+            self.parked.store(AWAKE, Ordering::Relaxed);
         }
     }
-}
 
-/// All readers of a log. Membership is behind a lock, which the writer takes only when it changed; what
-/// happens per chunk (parking, acknowledging) is in the seats' atomics.
-pub(super) struct Seats {
-    members: Mutex<Vec<Arc<Seat>>>,
-    version: AtomicU64,
-    /// The writer has stopped and wants to hear of acknowledgements.
-    waiting: AtomicBool,
-}
-
-impl Seats {
-    pub(super) fn new() -> Self {
-        Seats { members: Mutex::new(Vec::new()), version: AtomicU64::new(0), waiting: AtomicBool::new(false) }
-    }
-
-    pub(super) fn join(&self, seat: Arc<Seat>) {
-        self.members.lock().push(seat);
-        self.version.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn leave(&self, seat: &Arc<Seat>) {
-        self.members.lock().retain(|member| !Arc::ptr_eq(member, seat));
-        self.version.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Moves `seat`'s acknowledgement up to `offset`; never back. Answers whether the writer waits to hear of it.
-    pub(super) fn acknowledge(&self, seat: &Seat, offset: u64) -> bool {
-        if seat.acked.fetch_max(offset, Ordering::Relaxed) >= offset {
-            return false;
+    /// The waker, if this reader is parked for `want`. Each parking is answered once. Needs a handshake before it.
+    pub(super) fn take_waker(&self, want: Want) -> Option<Waker> {
+        let want = want as u8;
+        let parked = self.parked.load(Ordering::Relaxed) == want;
+        if parked && self.parked.compare_exchange(want, AWAKE, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            return self.waker.take();
         }
-        order::handshake(FENCE_ACKED);
-        self.waiting.load(Ordering::Relaxed)
+        None
     }
 
-    /// Whether the writer wants to hear of acknowledgements.
-    pub(super) fn writer_waits(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed)
-    }
-
-    /// The writer's half of the handshake with [`acknowledge`](Seats::acknowledge): say so, then look at the seats once more.
-    pub(super) fn set_waiting(&self, waiting: bool) {
-        self.waiting.store(waiting, Ordering::Relaxed);
-        order::handshake(FENCE_WAITING);
-    }
-}
-
-/// The writer's own list of seats, refreshed when membership changes.
-pub(super) struct SeatList {
-    seats: Vec<Arc<Seat>>,
-    version: u64,
-}
-
-impl SeatList {
-    pub(super) fn new() -> Self {
-        SeatList { seats: Vec::new(), version: 0 }
-    }
-
-    /// The seats as they are now.
-    pub(super) fn current<'a>(&'a mut self, all: &Seats) -> &'a [Arc<Seat>] {
-        if all.version.load(Ordering::Relaxed) != self.version {
-            let members = all.members.lock();
-            self.version = all.version.load(Ordering::Relaxed);
-            self.seats.clone_from(&members);
-        }
-        &self.seats
-    }
-
-    /// The seats as they were when last looked at: indices into [`current`](SeatList::current) hold.
-    pub(super) fn seen(&self) -> &[Arc<Seat>] {
-        &self.seats
-    }
-
-    /// The writer has published: collects the wakers of all who are parked.
-    pub(super) fn collect_parked(&mut self, all: &Seats, wakes: &mut Wakes) {
-        order::handshake(FENCE_PUBLISHED);
-        for seat in self.current(all) {
-            wakes.0.extend(seat.wake());
-        }
-    }
-}
-
-/// Wakers to call once no lock is held. Dropping them calls them.
-#[derive(Default)]
-pub struct Wakes(Vec<Waker>);
-
-impl Wakes {
-    /// Nobody to wake yet.
-    pub const fn new() -> Self {
-        Wakes(Vec::new())
-    }
-
-    /// Adds one.
-    pub fn push(&mut self, waker: Waker) {
-        self.0.push(waker);
-    }
-
-    /// Wakes everybody collected so far. One whose waker panics does not keep the others asleep; its panic goes on
-    /// after them.
-    pub fn wake(&mut self) {
-        let mut panicked = None;
-        for waker in self.0.drain(..) {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                panicked = Some(panic);
-            }
-        }
-        if let Some(panic) = panicked.filter(|_| !std::thread::panicking()) {
-            resume_unwind(panic);
-        }
-    }
-}
-
-impl Drop for Wakes {
-    fn drop(&mut self) {
-        self.wake();
+    /// Nobody will wait here any more: the waker, which may keep a whole task alive, goes.
+    pub(super) fn vacate(&self) {
+        drop(self.waker.take());
     }
 }

@@ -35,11 +35,6 @@ pub trait Storage: Send + Sync + Sized + 'static {
     /// # Safety
     /// The caller is the only one who touches these bytes meanwhile.
     unsafe fn fill<R>(&self, from: usize, write: impl FnOnce(&mut [u8]) -> R) -> R;
-    /// Shows the bytes from `from` to `to` (`from <= to <= capacity`).
-    ///
-    /// # Safety
-    /// Nobody writes these bytes meanwhile.
-    unsafe fn show<R>(&self, from: usize, to: usize, read: impl FnOnce(&[u8]) -> R) -> R;
 }
 
 /// A descriptor: who may touch one stretch of the log, and where its bytes are.
@@ -81,7 +76,7 @@ impl<S: Storage> Segment<S> {
         });
         self.base.store(base, Ordering::Relaxed);
         self.len.store(0, Ordering::Relaxed);
-        self.word.store(u64::from(generation) << 32, Ordering::Relaxed);
+        self.word.store(u64::from(generation) << 32, order::open_store());
     }
 
     /// Pins the stretch `generation`, or says that it is gone.
@@ -120,6 +115,11 @@ impl<S: Storage> Segment<S> {
         (before & PINS == 0).then(|| self.take())
     }
 
+    /// Whether a reader holds a pin at this moment.
+    pub(super) fn is_pinned(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & PINS > 0
+    }
+
     fn take(&self) -> S {
         // SAFETY: evicted with no pins, so nobody reaches the storage any more; of the two places that can see
         // this state first, `evict` and `unpin`, exactly one does (each a read-modify-write of one word), and its
@@ -152,13 +152,6 @@ impl<S: Storage> Segment<S> {
         assert!(wrote <= self.capacity() - len, "a source claims to have written more than it was given room for");
         self.len.store(len + wrote, order::len_store());
         Ok(wrote)
-    }
-
-    /// Shows published bytes, as the models read them. Only the holder of a pin; `to` is at most a length this thread has seen.
-    #[cfg(orchflow_loom)]
-    pub(super) fn show<R>(&self, from: usize, to: usize, read: impl FnOnce(&[u8]) -> R) -> R {
-        // SAFETY: bytes below the published length are never written again, and the pin keeps the storage.
-        self.with_storage(|storage| unsafe { storage.show(from, to, read) })
     }
 
     /// Runs `f` on the storage. Only the writer or the holder of a pin.
@@ -221,12 +214,6 @@ impl Storage for Buffer {
         // SAFETY: in bounds by the line above, initialised since it was made; exclusive by the caller's word.
         write(unsafe { slice::from_raw_parts_mut(self.memory.as_ptr().add(from), self.capacity - from) })
     }
-
-    unsafe fn show<R>(&self, from: usize, to: usize, read: impl FnOnce(&[u8]) -> R) -> R {
-        assert!(from <= to && to <= self.capacity, "a read stays below the published length");
-        // SAFETY: in bounds by the line above, initialised, not written by the caller's word.
-        read(unsafe { slice::from_raw_parts(self.memory.as_ptr().add(from), to - from) })
-    }
 }
 
 impl Drop for Buffer {
@@ -237,35 +224,54 @@ impl Drop for Buffer {
     }
 }
 
-/// Storage for the models: each byte a cell whose every access loom checks for races.
+/// Storage for the models: each byte a cell whose every access loom checks for races. Its pool counts what is lent.
 #[cfg(orchflow_loom)]
-pub(super) struct Cells(Vec<UnsafeCell<u8>>);
+pub(super) struct Cells {
+    bytes: Vec<UnsafeCell<u8>>,
+    lent: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+// SAFETY: loom itself reports accesses that are not ordered.
+#[cfg(orchflow_loom)]
+unsafe impl Sync for Cells {}
 
 #[cfg(orchflow_loom)]
 impl Storage for Cells {
-    type Pool = ();
+    type Pool = std::sync::atomic::AtomicUsize;
 
-    fn take(_: &Arc<()>, bytes: usize) -> Option<Self> {
-        Some(Cells((0..bytes).map(|_| UnsafeCell::new(0)).collect()))
+    fn take(pool: &Arc<Self::Pool>, bytes: usize) -> Option<Self> {
+        pool.fetch_add(bytes, Ordering::Relaxed);
+        Some(Cells { bytes: (0..bytes).map(|_| UnsafeCell::new(0)).collect(), lent: Arc::clone(pool) })
     }
 
     fn capacity(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     unsafe fn fill<R>(&self, from: usize, write: impl FnOnce(&mut [u8]) -> R) -> R {
-        let mut bytes = vec![0; self.0.len() - from];
+        let mut bytes = vec![0; self.bytes.len() - from];
         let result = write(&mut bytes);
-        for (cell, byte) in self.0[from..].iter().zip(bytes) {
+        for (cell, byte) in self.bytes[from..].iter().zip(bytes) {
             // SAFETY: loom itself reports any access that is not exclusive.
             cell.with_mut(|place| unsafe { *place = byte });
         }
         result
     }
+}
 
-    unsafe fn show<R>(&self, from: usize, to: usize, read: impl FnOnce(&[u8]) -> R) -> R {
+#[cfg(orchflow_loom)]
+impl Drop for Cells {
+    fn drop(&mut self) {
+        self.lent.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(orchflow_loom)]
+impl super::log::Pinned<Cells> {
+    /// Published bytes, a copy. `to` is at most a length that this thread has seen.
+    pub(super) fn copy(&self, from: usize, to: usize) -> Vec<u8> {
         // SAFETY: loom itself reports a write that races with this.
-        let bytes: Vec<u8> = self.0[from..to].iter().map(|cell| cell.with(|place| unsafe { *place })).collect();
-        read(&bytes)
+        let byte = |cell: &UnsafeCell<u8>| cell.with(|place| unsafe { *place });
+        self.segment().with_storage(|cells| cells.bytes[from..to].iter().map(byte).collect())
     }
 }

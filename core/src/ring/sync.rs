@@ -2,11 +2,12 @@
 //!
 //! Compiled with `--cfg orchflow_loom` (not `--cfg loom`, which would reach into our dependencies) the very same
 //! ring code runs under the model checker, which explores every interleaving and every stale value the
-//! memory model allows.
+//! memory model allows. Only `Arc` stays the standard one: counting references is not in question here.
+
+pub(super) use std::sync::Arc;
 
 #[cfg(not(orchflow_loom))]
 mod real {
-    pub(in crate::ring) use std::sync::Arc;
     pub(in crate::ring) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
     pub(in crate::ring) use futures::task::AtomicWaker;
@@ -36,7 +37,6 @@ mod modelled {
     use std::task::Waker;
 
     pub(in crate::ring) use loom::cell::UnsafeCell;
-    pub(in crate::ring) use loom::sync::Arc;
     pub(in crate::ring) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
     /// loom's lock with `parking_lot`'s interface.
@@ -52,20 +52,52 @@ mod modelled {
         }
     }
 
-    /// loom's waker cell with the interface of `futures`.
-    pub(in crate::ring) struct AtomicWaker(loom::future::AtomicWaker);
+    /// The waker cell of `futures`, step by step, on loom's atomics. (loom's own is a lock: it would order more than
+    /// the real one does.)
+    pub(in crate::ring) struct AtomicWaker {
+        state: AtomicUsize,
+        /// Only ever touched by the one whom `state` entitles to.
+        waker: std::sync::Mutex<Option<Waker>>,
+    }
+
+    const WAITING: usize = 0;
+    const REGISTERING: usize = 1;
+    const WAKING: usize = 2;
 
     impl AtomicWaker {
         pub(in crate::ring) fn new() -> Self {
-            AtomicWaker(loom::future::AtomicWaker::new())
+            AtomicWaker { state: AtomicUsize::new(WAITING), waker: std::sync::Mutex::new(None) }
         }
 
         pub(in crate::ring) fn register(&self, waker: &Waker) {
-            self.0.register_by_ref(waker);
+            match self.state.compare_exchange(WAITING, REGISTERING, Ordering::Acquire, Ordering::Acquire) {
+                Ok(_) => {
+                    *self.slot() = Some(waker.clone());
+                    if self.state.compare_exchange(REGISTERING, WAITING, Ordering::AcqRel, Ordering::Acquire).is_err() {
+                        let waker = self.slot().take();
+                        self.state.swap(WAITING, Ordering::AcqRel);
+                        waker.into_iter().for_each(Waker::wake);
+                    }
+                }
+                Err(WAKING) => {
+                    waker.wake_by_ref();
+                    loom::thread::yield_now(); // The task will come back at once, until the other is done.
+                }
+                Err(_) => {}
+            }
         }
 
         pub(in crate::ring) fn take(&self) -> Option<Waker> {
-            self.0.take_waker()
+            if self.state.fetch_or(WAKING, Ordering::AcqRel) != WAITING {
+                return None;
+            }
+            let waker = self.slot().take();
+            self.state.swap(WAITING, Ordering::Release);
+            waker
+        }
+
+        fn slot(&self) -> std::sync::MutexGuard<'_, Option<Waker>> {
+            self.waker.try_lock().expect("invariant: the state entitles one thread at a time")
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Hang-up, terminate, kill, each to every process of the session and each followed by a grace; after a hang-up
 //! and a terminate also "continue", since a stopped process hears nothing else. It waits for the processes, never for a fixed
-//! time: the moment they are gone it is over.
+//! time: once the leader is gone it looks whether others are left. The kill is repeated, for whoever was started while it
+//! was being sent.
 
 use std::time::Duration;
 
@@ -12,7 +13,14 @@ use crate::time::Time;
 /// One rung: what to send now.
 pub(super) type Rung = &'static [Signal];
 
-const RUNGS: [Rung; 3] = [&[Signal::Hangup, Signal::Continue], &[Signal::Terminate, Signal::Continue], &[Signal::Kill]];
+const RUNGS: [Rung; 5] =
+    [&[Signal::Hangup, Signal::Continue], &[Signal::Terminate, Signal::Continue], &[Signal::Kill], &[Signal::Kill], &[Signal::Kill]];
+
+/// The first rung that kills. Nobody can prepare for it, so what follows it follows soon.
+const KILLS: usize = 2;
+
+/// Between the leader's exit and the look for others, so that many sessions that close together share it; and between kills.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// A climb, or none.
 #[derive(Debug, Default)]
@@ -20,8 +28,8 @@ pub(super) enum Ladder {
     /// Nobody asked to close.
     #[default]
     Idle,
-    /// `next` rungs were used; the next one is due at `at`.
-    Climbing { next: usize, at: Time, grace: Duration },
+    /// `next` rungs were used; the next one is due at `at`, and a look for who is left at `look`.
+    Climbing { next: usize, at: Time, grace: Duration, look: Option<Time> },
     /// Everybody is gone, or has been sent a kill and had a grace to go.
     Done,
 }
@@ -30,7 +38,7 @@ impl Ladder {
     /// Begins to climb, or hurries a climb that is under way if `grace` is shorter.
     pub(super) fn start(&mut self, now: Time, grace: Duration) {
         match self {
-            Ladder::Idle => *self = Ladder::Climbing { next: 0, at: now, grace },
+            Ladder::Idle => *self = Ladder::Climbing { next: 0, at: now, grace, look: None },
             Ladder::Climbing { at, grace: current, .. } if grace < *current => {
                 *at = (*at).min(now + grace);
                 *current = grace;
@@ -44,9 +52,19 @@ impl Ladder {
         matches!(self, Ladder::Climbing { .. })
     }
 
+    /// The leader is gone.
+    pub(super) fn handle_exit(&mut self, now: Time) {
+        if let Ladder::Climbing { look, .. } = self {
+            *look = Some(now + MOMENT);
+        }
+    }
+
     /// What to send now, if anything is due. Harmless when early.
     pub(super) fn handle_timeout(&mut self, now: Time) -> Option<Rung> {
-        let Ladder::Climbing { next, at, grace } = self else { return None };
+        let Ladder::Climbing { next, at, grace, look } = self else { return None };
+        if look.is_some_and(|look| look <= now) {
+            *look = None;
+        }
         if now < *at {
             return None;
         }
@@ -54,8 +72,8 @@ impl Ladder {
             *self = Ladder::Done;
             return None;
         };
+        *at = now + if *next < KILLS { *grace } else { (*grace).min(MOMENT) };
         *next += 1;
-        *at = now + *grace;
         Some(rung)
     }
 
@@ -69,7 +87,7 @@ impl Ladder {
     /// When the next rung is due.
     pub(super) fn poll_timeout(&self) -> Option<Time> {
         match self {
-            Ladder::Climbing { at, .. } => Some(*at),
+            Ladder::Climbing { at, look, .. } => Some(look.map_or(*at, |look| look.min(*at))),
             _ => None,
         }
     }
@@ -80,15 +98,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_rung_has_its_grace_and_the_last_is_the_kill() {
+    fn each_rung_has_its_grace_and_the_last_are_kills() {
         let mut ladder = Ladder::default();
         ladder.start(Time::ZERO, Duration::from_millis(10));
         assert_eq!(ladder.handle_timeout(Time::ZERO), Some(RUNGS[0]));
         assert_eq!(ladder.handle_timeout(Time::from_millis(9)), None);
         assert_eq!(ladder.handle_timeout(Time::from_millis(10)), Some(RUNGS[1]));
-        assert_eq!(ladder.handle_timeout(Time::from_millis(20)), Some(&[Signal::Kill][..]));
-        assert_eq!(ladder.handle_timeout(Time::from_millis(30)), None);
+        for millis in [20, 30, 40] {
+            assert_eq!(ladder.handle_timeout(Time::from_millis(millis)), Some(&[Signal::Kill][..]));
+        }
+        assert_eq!(ladder.handle_timeout(Time::from_millis(50)), None);
         assert!(!ladder.is_climbing());
+    }
+
+    #[test]
+    fn once_the_leader_is_gone_it_is_time_to_look_for_others() {
+        let mut ladder = Ladder::default();
+        ladder.start(Time::ZERO, Duration::from_secs(1));
+        ladder.handle_timeout(Time::ZERO);
+        ladder.handle_exit(Time::from_millis(5));
+        assert_eq!(ladder.poll_timeout(), Some(Time::from_millis(15)));
+        assert_eq!(ladder.handle_timeout(Time::from_millis(15)), None);
+        assert_eq!(ladder.poll_timeout(), Some(Time::from_millis(1000)));
     }
 
     #[test]

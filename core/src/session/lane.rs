@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 
 use super::error::WriteError;
 use crate::limits::LINE_MAX;
-use crate::pty::LineMode;
+use crate::pty::{LineMode, UnfinishedLine};
 use crate::size::Size;
 
 /// Typed bytes that are remembered before the terminal's mode is asked for. Asking costs a system call; a
@@ -138,7 +138,7 @@ impl InputLane {
             return false;
         }
         self.unchecked = false;
-        let mut line = 0;
+        let mut line = UnfinishedLine::default();
         self.items.iter().any(|item| {
             let Item::Bytes(bytes) = item else { return false };
             let measured = mode.measure(line, bytes);
@@ -165,7 +165,7 @@ impl InputLane {
 /// How long the line is that the terminal has not seen the end of.
 #[derive(Debug, Default)]
 struct Line {
-    unfinished: usize,
+    unfinished: UnfinishedLine,
     /// Typed since then, in a mode that was not asked for.
     unmeasured: Vec<u8>,
     /// The terminal did not collect lines when it was last asked.
@@ -175,7 +175,7 @@ struct Line {
 impl Line {
     fn type_in(&mut self, bytes: &[u8], mode: impl FnOnce() -> std::io::Result<LineMode>) -> Result<(), WriteError> {
         let together = self.unmeasured.len() + bytes.len();
-        if together <= UNMEASURED_MAX && self.unfinished + together <= LINE_MAX {
+        if together <= UNMEASURED_MAX && self.unfinished.bytes + together <= LINE_MAX {
             self.unmeasured.extend_from_slice(bytes);
             return Ok(());
         }

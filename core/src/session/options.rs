@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::ending::EndingLimits;
 use crate::flow::FlowLimits;
-use crate::limits::{CLOSE_GRACE, HISTORY_BYTES, INPUT_QUEUE_BYTES, READ_MAX, RESUME_HOLD};
+use crate::limits::{CLOSE_GRACE, HISTORY_BYTES, HISTORY_MAX, INPUT_QUEUE_BYTES, READ_MAX, RESUME_HOLD};
 use crate::size::Size;
 
 /// Choices for one session; the defaults suit a person at a terminal.
@@ -13,7 +13,8 @@ use crate::size::Size;
 pub struct SessionOptions {
     /// The size it opens with.
     pub size: Size,
-    /// The newest bytes of output that are kept. At least the high watermark and one read together.
+    /// The newest bytes of output that are kept. At least the high watermark and two reads together: one that
+    /// reached it, and what the kernel held back when the process went. At most [`HISTORY_MAX`].
     pub history_bytes: usize,
     /// When a reader's debt stops the terminal.
     pub flow: FlowLimits,
@@ -55,9 +56,12 @@ impl SessionOptions {
         if self.flow.low_bytes >= self.flow.high_bytes {
             return Err(OptionsError::Watermarks { low: self.flow.low_bytes, high: self.flow.high_bytes });
         }
-        let needed = self.flow.high_bytes + READ_MAX;
+        let needed = self.flow.high_bytes.saturating_add(2 * READ_MAX);
         if self.history_bytes < needed {
             return Err(OptionsError::History { history: self.history_bytes, needed });
+        }
+        if self.history_bytes > HISTORY_MAX {
+            return Err(OptionsError::HistoryTooLong { history: self.history_bytes, limit: HISTORY_MAX });
         }
         if self.input_queue_bytes == 0 {
             return Err(OptionsError::NoInput);
@@ -81,8 +85,15 @@ pub enum OptionsError {
     History {
         /// What was asked for, in bytes.
         history: usize,
-        /// The least that is safe: the high watermark and one read.
+        /// The least that is safe: the high watermark and two reads.
         needed: usize,
+    },
+    /// The history is longer than a log can be.
+    HistoryTooLong {
+        /// What was asked for, in bytes.
+        history: usize,
+        /// The longest possible.
+        limit: usize,
     },
     /// An input queue of no bytes could never accept a key that the terminal does not take at once.
     NoInput,
@@ -94,6 +105,9 @@ impl fmt::Display for OptionsError {
             OptionsError::Watermarks { low, high } => write!(f, "the low watermark ({low}) must be below the high one ({high})"),
             OptionsError::History { history, needed } => {
                 write!(f, "a history of {history} bytes cannot hold what a lossless reader may have yet to read: at least {needed}")
+            }
+            OptionsError::HistoryTooLong { history, limit } => {
+                write!(f, "a history of {history} bytes is longer than a log can be: at most {limit}")
             }
             OptionsError::NoInput => f.write_str("the input queue must hold at least one byte"),
         }

@@ -26,10 +26,8 @@ pub struct Effects {
     pub wakes: Wakes,
     /// Events to tell, in order.
     pub events: Vec<EventKind>,
-    /// The pool's budget is spent: make room and call [`Terminal::handle_relief`], or the terminal waits.
-    pub starved: bool,
-    /// History that was kept for a reader may go now, and its memory be had by those who wait for some.
-    pub let_go: bool,
+    /// A claim on the history was given up: whoever waits for memory may try again.
+    pub eased: bool,
 }
 
 /// What one turn of reading came to.
@@ -39,7 +37,7 @@ pub enum ReadTurn {
     Read(usize),
     /// Nothing waits, or nothing may be read now.
     Nothing,
-    /// The pool's budget is spent: see [`Effects::starved`].
+    /// The pool's budget is spent. Make room and try again, or the terminal waits.
     Starved,
 }
 
@@ -67,6 +65,8 @@ pub struct Terminal {
     starved: bool,
     /// Readers know that we wait for their acknowledgements.
     waiting: bool,
+    /// Bytes that may be read although a reader is in debt: what the kernel held back when the process went.
+    leftover: usize,
     resizes: u64,
     exit: Option<Exit>,
     /// Keeps the first bytes until somebody has begun to read.
@@ -87,7 +87,7 @@ struct Suspended {
 }
 
 impl Terminal {
-    /// Takes charge of a `pty` that is not registered yet.
+    /// Takes charge of `pty`.
     pub fn new(pty: Box<dyn Pty>, log: Writer, options: SessionOptions, metrics: Arc<Metrics>) -> Self {
         let first_reader = Some(Reader::new(&log, Mode::Owner, 0));
         Terminal {
@@ -104,6 +104,7 @@ impl Terminal {
             stopped: false,
             starved: false,
             waiting: false,
+            leftover: 0,
             resizes: 0,
             exit: None,
             first_reader,
@@ -115,7 +116,7 @@ impl Terminal {
         }
     }
 
-    /// Begins: from now on readiness is announced, through `doorbell`.
+    /// Begins: from now on `doorbell` announces readiness.
     ///
     /// # Errors
     /// Whatever the reactor says; the terminal is of no use then.
@@ -130,9 +131,10 @@ impl Terminal {
 
     /// Output may wait: reads once, straight into the log.
     pub fn handle_readable(&mut self, now: Time, effects: &mut Effects) -> ReadTurn {
-        let Some(pty) = self.pty.as_mut().filter(|_| !self.stopped && !self.ending.is_end_of_output() && self.exit.is_none()) else {
+        if !self.may_read() {
             return ReadTurn::Nothing;
-        };
+        }
+        let Some(pty) = &mut self.pty else { return ReadTurn::Nothing };
         let read = self.log.append_with(&mut effects.wakes, |room| {
             let len = room.len().min(READ_MAX);
             pty.read(&mut room[..len])
@@ -144,6 +146,7 @@ impl Terminal {
             }
             Ok(Ok(bytes)) => {
                 self.metrics.read(bytes);
+                self.leftover = self.leftover.saturating_sub(bytes);
                 if let Some(since) = self.echo_since.take() {
                     self.metrics.echo(now - since);
                 }
@@ -158,7 +161,7 @@ impl Terminal {
                 ReadTurn::Nothing
             }
             Err(PoolSpent) => {
-                (self.starved, effects.starved) = (true, true);
+                self.starved = true;
                 ReadTurn::Starved
             }
         };
@@ -203,15 +206,14 @@ impl Terminal {
             Ok(None) => return,
             Err(_) => ExitStatus::Unknown, // It is gone, or we shall never know; either way nobody must wait for it.
         };
-        if self.ladder.is_climbing() && !pty.has_processes() {
-            self.ladder.handle_gone();
-        }
+        self.ladder.handle_exit(now);
         self.metrics.exit(match status {
             ExitStatus::Code(_) => ExitKind::Code,
             ExitStatus::Signal(_) => ExitKind::Signal,
             ExitStatus::Unknown => ExitKind::Unknown,
         });
         effects.events.push(EventKind::ProcessExited(status));
+        self.leftover = READ_MAX;
         self.ending.handle_exit(now, status, self.stopped);
         self.discard_input(effects);
         self.settle(now, effects);
@@ -220,14 +222,14 @@ impl Terminal {
     /// Time has passed. Harmless when early.
     pub fn handle_timeout(&mut self, now: Time, effects: &mut Effects) {
         self.climb(now);
-        let held = self.suspended.len();
+        let claims = self.suspended.len();
         self.suspended.retain(|suspended| now < suspended.until);
-        effects.let_go |= self.suspended.len() < held;
+        effects.eased |= self.suspended.len() < claims;
         let standings = if self.flow.is_stopped() { self.log.standings() } else { Vec::new() };
         for index in self.flow.overdue(now, self.log.end(), &standings) {
             self.log.demote(index);
             self.metrics.viewer_demoted();
-            effects.let_go = true;
+            effects.eased = true;
             effects.events.push(EventKind::ViewerDemoted);
         }
         self.settle(now, effects);
@@ -283,7 +285,9 @@ impl Terminal {
             self.settle(now, effects);
         }
         self.metrics.input(bytes.len());
-        self.echo_since.get_or_insert(now);
+        if !bytes.is_empty() {
+            self.echo_since.get_or_insert(now);
+        }
         Ok(bytes.len())
     }
 
@@ -327,30 +331,24 @@ impl Terminal {
         if self.pty.is_none() {
             return;
         }
+        self.first_reader = None; // Who closes before anybody has begun to read does not mean to.
         self.ladder.start(now, grace);
         self.discard_input(effects);
         self.climb(now);
         self.settle(now, effects);
     }
 
-    /// Nobody can ask for its output any more: what was kept for a reader to come, or to come back, is kept no longer.
-    pub fn forsake(&mut self, effects: &mut Effects) {
-        effects.let_go = true;
-        self.first_reader = None;
-        self.suspended.clear();
-    }
-
     /// Ends at once: kills the whole session and gives the terminal up without reading on. What was not read is
     /// lost, and said to be.
     pub fn abandon(&mut self, effects: &mut Effects) -> Option<Box<dyn Pty>> {
         if let Some(pty) = &mut self.pty {
-            for signal in [Signal::Hangup, Signal::Continue, Signal::Kill] {
-                drop(pty.signal(signal, Target::Session)); // They may be gone already; that is what we want.
-            }
+            // They may be gone already; that is what we want.
+            drop(pty.dismiss(&[Signal::Hangup, Signal::Continue, Signal::Kill]));
         }
         let status = self.ending.status().unwrap_or(ExitStatus::Unknown);
         self.finish(Exit { status, orphaned: !self.ending.is_end_of_output() }, effects);
-        self.forsake(effects);
+        self.suspended.clear();
+        self.first_reader = None;
         self.pty.take()
     }
 
@@ -389,6 +387,14 @@ impl Terminal {
     /// Memory may be had again.
     pub fn handle_relief(&mut self, now: Time, effects: &mut Effects) {
         self.starved = false;
+        self.settle(now, effects);
+    }
+
+    /// Nobody is left who could read: no claim holds the terminal up any more.
+    pub fn forget_readers(&mut self, now: Time, effects: &mut Effects) {
+        self.first_reader = None;
+        self.suspended.clear();
+        effects.eased = true;
         self.settle(now, effects);
     }
 
@@ -449,11 +455,8 @@ impl Terminal {
                 self.finish(exit, effects);
             }
         }
-        let running = self.exit.is_none();
-        let interest = Interest {
-            read: running && !self.stopped && !self.ending.is_end_of_output(),
-            write: running && !self.lane.is_empty() && self.ending.status().is_none(),
-        };
+        let interest =
+            Interest { read: self.may_read(), write: self.exit.is_none() && !self.lane.is_empty() && self.ending.status().is_none() };
         if let Some(pty) = &mut self.pty
             && interest != self.interest
             && pty.set_interest(interest).is_ok()
@@ -463,6 +466,10 @@ impl Terminal {
         if self.exit.is_some() && !self.ladder.is_climbing() {
             self.pty = None;
         }
+    }
+
+    fn may_read(&self) -> bool {
+        self.exit.is_none() && !self.stopped && !self.ending.is_end_of_output()
     }
 
     /// Stops reading, or lets it go on.
@@ -477,7 +484,9 @@ impl Terminal {
         if may_read && self.waiting {
             self.set_waiting(false);
         }
-        self.stopped = !may_read || self.starved;
+        // A session must come to its end although a reader is slow, so what the kernel held back (at most 20 KiB) is read
+        // in any case; the history has room for it.
+        self.stopped = self.starved || !(may_read || self.leftover > 0);
         self.ending.handle_stopped(now, self.stopped);
     }
 
@@ -518,10 +527,10 @@ impl Terminal {
         if self.ending.status().is_some() && !pty.has_processes() {
             self.ladder.handle_gone();
         }
-        for &signal in self.ladder.handle_timeout(now).unwrap_or_default() {
-            if pty.signal(signal, Target::Session).is_err() {
-                self.metrics.error(ErrorKind::Io); // The next rung tries again.
-            }
+        if let Some(rung) = self.ladder.handle_timeout(now)
+            && pty.dismiss(rung).is_err()
+        {
+            self.metrics.error(ErrorKind::Io); // The next rung tries again.
         }
     }
 

@@ -76,12 +76,12 @@ fn tasks_share_the_events(setting: Setting) {
 /// The face for hosts without futures, on a hub they drive and on one that drives itself.
 #[test]
 fn plain_values_tell_everything_to_a_host() {
-    watched(|| plain_values(&Hub::new().unwrap()));
+    watched(|| plain_values(&Hub::builder().events().hosted().unwrap()));
 }
 
 #[test]
 fn plain_values_tell_everything_beside_the_hubs_thread() {
-    watched(|| plain_values(&Hub::threaded().unwrap()));
+    watched(|| plain_values(&Hub::builder().events().threaded().unwrap()));
 }
 
 fn plain_values(hub: &Hub) {

@@ -155,7 +155,7 @@ impl Setting {
             Provider::Unix => Arc::new(UnixPtys),
             Provider::Scripted => Arc::new(scripted.clone()),
         };
-        let builder = Hub::builder().options(self.options).backend(backend);
+        let builder = Hub::builder().options(self.options).backend(backend).events();
         let builder = if self.manual_clock { builder.manual_clock() } else { builder };
         let hub = if self.driver == Driver::Threaded { builder.threaded() } else { builder.hosted() }.unwrap();
         let stage = |hub| Stage { hub, provider: self.provider, scripted, manual_clock: self.manual_clock, props: Arc::clone(&props) };

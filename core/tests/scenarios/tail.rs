@@ -68,11 +68,12 @@ fn what_the_kernel_hides_is_read_too(setting: Setting) {
     const COUNT: usize = 9_000;
     setting.play(async |stage| {
         let flow = FlowLimits { high_bytes: 2, low_bytes: 1, ..FlowLimits::default() };
-        let session = stage.spawn_with(Act::new().flood(COUNT), SessionOptions { flow, ..SessionOptions::default() });
+        let session = stage.spawn_with(Act::new().flood(COUNT).gate("go"), SessionOptions { flow, ..SessionOptions::default() });
         let mut listener = Listener::new(session.reader());
-        stage.process_exited(&session).await;
+        until("stopped terminal", || stage.hub.metrics().paused == 1).await;
         let unread = COUNT as u64 - session.range().end;
         assert!(unread > 4_095, "{unread} bytes were left in the terminal: too few to show anything");
+        stage.release("go");
         assert_eq!(listener.end().await, OK);
         assert_same(&listener.heard, flood_bytes(0..COUNT));
     });

@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use rustix::fs::{Access, AtFlags, CWD};
+use rustix::io::Errno;
 
 use crate::pty::{Command, SpawnError};
 
@@ -74,7 +75,7 @@ fn inspect(directory: &Path, path: &OsStr) -> Found {
 
 fn check_directory(directory: &Path) -> io::Result<()> {
     if !std::fs::metadata(directory)?.is_dir() {
-        return Err(io::ErrorKind::NotADirectory.into());
+        return Err(Errno::NOTDIR.into());
     }
     may_execute(directory)
 }

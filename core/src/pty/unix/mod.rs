@@ -10,6 +10,7 @@
 //! Deliberately absent: threads, waiting, packet mode, and other systems. macOS has neither pidfd nor
 //! `TIOCGPTPEER`; its provider will stand beside this one.
 
+mod census;
 mod leader;
 mod lookup;
 mod members;
@@ -20,6 +21,7 @@ mod tests;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::termios::{LocalModes, SpecialCodeIndex, Termios};
@@ -48,7 +50,15 @@ impl PtyBackend for UnixPtys {
         let Opened { master, peer } = open::open(size)?;
         let pid = spawn::spawn(command, &program, &open::path_for_child(&master, &peer)?)?;
         let leader = Leader::adopt(pid)?;
-        Ok(Box::new(UnixPty { terminal: master, peer: Some(peer), leader, interest: Interest::default(), doorbell: None, ended: false }))
+        Ok(Box::new(UnixPty {
+            terminal: master,
+            peer: Some(peer),
+            leader,
+            interest: Interest::default(),
+            doorbell: None,
+            ended: false,
+            disturbed: Instant::now(),
+        }))
     }
 }
 
@@ -67,6 +77,8 @@ struct UnixPty {
     doorbell: Option<Doorbell>,
     /// A read told the end. Kept, because a stranger who opens the terminal by name would bring it back to life.
     ended: bool,
+    /// When its processes were last sent a signal, or the leader was seen to be gone.
+    disturbed: Instant,
 }
 
 impl Pty for UnixPty {
@@ -129,6 +141,7 @@ impl Pty for UnixPty {
             self.forget_leader();
             self.leader.close();
             self.peer = None;
+            self.disturbed = Instant::now();
         }
         Ok(self.leader.status())
     }
@@ -146,6 +159,7 @@ impl Pty for UnixPty {
     }
 
     fn signal(&mut self, signal: Signal, target: Target) -> io::Result<()> {
+        self.disturbed = Instant::now();
         match target {
             Target::Leader => self.leader.signal(signal),
             Target::Foreground => members::signal_foreground(&self.terminal, &self.leader, signal),
@@ -153,8 +167,13 @@ impl Pty for UnixPty {
         }
     }
 
+    fn dismiss(&mut self, signals: &[Signal]) -> io::Result<()> {
+        self.disturbed = Instant::now();
+        members::dismiss(&self.terminal, &self.leader, signals)
+    }
+
     fn has_processes(&mut self) -> bool {
-        self.leader.owns_its_number() || members::any_left(&self.leader)
+        self.leader.owns_its_number() || members::any_left(&self.leader, self.disturbed)
     }
 
     fn pid(&self) -> Option<u32> {
@@ -211,6 +230,7 @@ fn line_mode(termios: &Termios) -> LineMode {
             key(flushes, SpecialCodeIndex::VQUIT),
             key(flushes, SpecialCodeIndex::VSUSP),
         ],
+        quotes: key(canonical && local.contains(LocalModes::IEXTEN), SpecialCodeIndex::VLNEXT),
     }
 }
 

@@ -1,0 +1,24 @@
+//! `terminal`: what it costs to run a program in a terminal of ours, beside the raw limit and the peers.
+
+mod close;
+mod echo;
+mod flood;
+mod idle;
+mod loaded;
+mod normal;
+mod peers;
+mod ring;
+mod spawn;
+
+use crate::plan::Plan;
+use crate::report::Report;
+
+/// Prints all lines that are asked for.
+pub(crate) fn run(plan: &Plan, report: &mut Report) {
+    for group in [echo::GROUP, loaded::GROUP, flood::GROUP, spawn::GROUP, close::GROUP, idle::GROUP, ring::GROUP, normal::GROUP] {
+        if group.specs.iter().any(|spec| plan.wants(spec.name)) {
+            report.group(group.specs, |sheet| (group.measure)(plan, sheet));
+        }
+    }
+    peers::run(plan, report);
+}
