@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Whether it was installed by [`install`].
+    /// Whether it was installed by [`install()`].
     pub(crate) fn is_installed(self) -> bool {
         match self {
             Kind::NodePty => folder().join("node_modules/node-pty").is_dir(),

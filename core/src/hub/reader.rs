@@ -163,10 +163,9 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         if let Some(reader) = self.reader.take() {
-            let waits = reader.writer_waits();
-            drop(reader);
+            let waited_for = reader.leave();
             let core = self.session.core();
-            if waits && !core.poller.is_forked() {
+            if waited_for && !core.poller.is_forked() {
                 self.session.reconsider(); // Perhaps it was the one that was waited for.
             }
             core.ease();

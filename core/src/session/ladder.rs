@@ -19,7 +19,7 @@ const RUNGS: [Rung; 5] =
 /// The first rung that kills. Nobody can prepare for it, so what follows it follows soon.
 const KILLS: usize = 2;
 
-/// Between the leader's exit and the look for others, so that many sessions that close together share it; and between kills.
+/// Between one kill and the next.
 const MOMENT: Duration = Duration::from_millis(10);
 
 /// A climb, or none.
@@ -52,10 +52,10 @@ impl Ladder {
         matches!(self, Ladder::Climbing { .. })
     }
 
-    /// The leader is gone.
+    /// The leader is gone. The look for others is due at once, yet as a deadline: sessions that end in one turn share it.
     pub(super) fn handle_exit(&mut self, now: Time) {
         if let Ladder::Climbing { look, .. } = self {
-            *look = Some(now + MOMENT);
+            *look = Some(now);
         }
     }
 
@@ -117,8 +117,8 @@ mod tests {
         ladder.start(Time::ZERO, Duration::from_secs(1));
         ladder.handle_timeout(Time::ZERO);
         ladder.handle_exit(Time::from_millis(5));
-        assert_eq!(ladder.poll_timeout(), Some(Time::from_millis(15)));
-        assert_eq!(ladder.handle_timeout(Time::from_millis(15)), None);
+        assert_eq!(ladder.poll_timeout(), Some(Time::from_millis(5)));
+        assert_eq!(ladder.handle_timeout(Time::from_millis(5)), None);
         assert_eq!(ladder.poll_timeout(), Some(Time::from_millis(1000)));
     }
 

@@ -47,9 +47,9 @@ impl Census {
         Ok(census)
     }
 
-    /// A walk made a moment ago: it may lack processes that have been started since.
-    pub(super) fn recent() -> io::Result<Arc<Census>> {
-        Census::shared(|census| census.began.elapsed() <= census.took * KEPT_FOR)
+    /// A walk made a moment ago, but after `moment`: it may lack processes that have been started since.
+    pub(super) fn recent(moment: Instant) -> io::Result<Arc<Census>> {
+        Census::shared(|census| census.began > moment && census.began.elapsed() <= census.took * KEPT_FOR)
     }
 
     /// A walk begun after `moment`: it lacks nobody who lived then and lives still.

@@ -26,12 +26,13 @@ pub(super) fn any_left(leader: &Leader, moment: Instant) -> bool {
         Err(error) => error.kind() != io::ErrorKind::NotFound,
     };
     // Those who lived a while ago may have gone since: only a walk that finds nobody may be an old one.
-    lives(Census::after(moment)) && lives(Census::recent())
+    lives(Census::after(moment)) && lives(Census::recent(moment))
 }
 
-/// Signals every member that a recent walk has found. One that was started since is overlooked; [`any_left`] finds it.
-pub(super) fn dismiss(terminal: &OwnedFd, leader: &Leader, signals: &[Signal]) -> io::Result<()> {
-    let census = Census::recent();
+/// Signals every member that a recent walk has found, one after `moment`. One that was started since is overlooked;
+/// [`any_left`] finds it.
+pub(super) fn dismiss(terminal: &OwnedFd, leader: &Leader, moment: Instant, signals: &[Signal]) -> io::Result<()> {
+    let census = Census::recent(moment);
     let mut result = Ok(());
     for &signal in signals {
         result = result.and(leader.signal(signal)).and(signal_foreground_group(terminal, signal).map(drop));

@@ -168,8 +168,8 @@ impl Pty for UnixPty {
     }
 
     fn dismiss(&mut self, signals: &[Signal]) -> io::Result<()> {
-        self.disturbed = Instant::now();
-        members::dismiss(&self.terminal, &self.leader, signals)
+        let before = std::mem::replace(&mut self.disturbed, Instant::now());
+        members::dismiss(&self.terminal, &self.leader, before, signals)
     }
 
     fn has_processes(&mut self) -> bool {
