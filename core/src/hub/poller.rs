@@ -66,6 +66,8 @@ pub(super) struct Poller {
     bell: OwnedFd,
     alarm: OwnedFd,
     bell_rung: AtomicBool,
+    /// There may be memory again for terminals that wait for it.
+    relief: AtomicBool,
     /// Readiness that no descriptor shows, merged by session.
     rings: Mutex<BTreeMap<SessionId, Ready>>,
     process: u32,
@@ -78,6 +80,7 @@ impl Poller {
             bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             alarm: timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?,
             bell_rung: AtomicBool::new(false),
+            relief: AtomicBool::new(false),
             rings: Mutex::new(BTreeMap::new()),
             process: std::process::id(),
         };
@@ -132,6 +135,18 @@ impl Poller {
             // It can only fail when the counter is full, and then it is readable.
             let _full = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
         }
+    }
+
+    /// Wakes whoever waits, and says that there may be memory again. Other rings are no reason to look: terminals without
+    /// descriptors ring when they look for memory, and two that wait for some would keep each other awake.
+    pub(super) fn ring_for_relief(&self) {
+        self.relief.store(true, Ordering::SeqCst);
+        self.ring_bell();
+    }
+
+    /// Whether there may be memory again; told once.
+    pub(super) fn take_relief(&self) -> bool {
+        self.relief.load(Ordering::Relaxed) && self.relief.swap(false, Ordering::SeqCst)
     }
 
     /// Silences the bell. Look at everything it may have been rung for afterwards.
