@@ -62,9 +62,7 @@ impl Core {
     /// Waits until something is ready, at the most for `timeout`, and deals with it once. A waker's panic goes on after
     /// everything else.
     pub(super) fn turn(&self, timeout: Option<Duration>) -> io::Result<Done> {
-        if self.poller.is_forked() {
-            return Err(io::Error::other("this process is a fork of the one that opened the hub; only that one may drive it"));
-        }
+        self.poller.check_process()?;
         let (mut done, mut panics) = (Done::default(), Panics::default());
         let mut ready: Vec<(Arc<Cell>, Ready)> = Vec::new();
         self.poller.wait(timeout, |happened| {
