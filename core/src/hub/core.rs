@@ -172,6 +172,9 @@ impl Core {
         if over {
             self.forget(cell);
         }
+        if effects.starved {
+            self.make_room(cell);
+        }
         if effects.eased {
             self.ease();
         }
@@ -199,7 +202,7 @@ impl Core {
     /// Some history is claimed by fewer than before: whoever waits for memory tries again.
     pub(super) fn ease(&self) {
         if self.starving_count.load(Ordering::SeqCst) > 0 && !self.poller.is_forked() {
-            self.poller.ring_bell();
+            self.poller.ring_for_relief();
         }
     }
 

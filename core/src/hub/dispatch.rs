@@ -62,9 +62,7 @@ impl Core {
     /// Waits until something is ready, at the most for `timeout`, and deals with it once. A waker's panic goes on after
     /// everything else.
     pub(super) fn turn(&self, timeout: Option<Duration>) -> io::Result<Done> {
-        if self.poller.is_forked() {
-            return Err(io::Error::other("this process is a fork of the one that opened the hub; only that one may drive it"));
-        }
+        self.poller.check_process()?;
         let (mut done, mut panics) = (Done::default(), Panics::default());
         let mut ready: Vec<(Arc<Cell>, Ready)> = Vec::new();
         self.poller.wait(timeout, |happened| {
@@ -126,8 +124,7 @@ impl Core {
         });
         match turn {
             ReadTurn::Read(bytes) => bytes,
-            ReadTurn::Nothing => 0,
-            ReadTurn::Starved => self.make_room(cell),
+            ReadTurn::Nothing | ReadTurn::Starved => 0,
         }
     }
 
@@ -161,7 +158,7 @@ impl Core {
         self.poller.silence_bell();
         let rung = self.poller.take_rings();
         ready.extend(rung.into_iter().filter_map(|(id, what)| Some((self.cell(id)?, what))));
-        if self.starving_count.load(Ordering::Relaxed) > 0 {
+        if self.poller.take_relief() {
             let starving = std::mem::take(&mut *self.starving.lock());
             self.starving_count.fetch_sub(starving.len(), Ordering::SeqCst);
             for cell in starving.iter().filter_map(Weak::upgrade) {
@@ -193,19 +190,18 @@ impl Core {
 
     /// The pool is spent: the largest history gives up its oldest stretch. When none can, the terminal waits until somebody
     /// lets go of memory, or of a claim on it.
-    fn make_room(&self, cell: &Arc<Cell>) -> usize {
+    pub(super) fn make_room(&self, cell: &Arc<Cell>) {
         if self.shrink_largest() > 0 {
             self.with(cell, |terminal, now, effects| terminal.handle_relief(now, effects));
-            return 0; // It is level-triggered: the next turn reads.
+            return; // It is level-triggered: the next turn reads.
         }
         self.starving.lock().push(Arc::downgrade(cell));
         self.starving_count.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst); // With the one in an acknowledgement: either we see it, or it sees us.
         self.pool.want_relief(&Waker::from(Arc::new(Relief(Arc::clone(&self.poller)))));
         if self.pool.used() + crate::limits::READ_MAX <= self.pool.limit() || self.shrink_largest() > 0 {
-            self.poller.ring_bell(); // Somebody let go between the two looks.
+            self.poller.ring_for_relief(); // Somebody let go between the two looks.
         }
-        0
     }
 
     fn shrink_largest(&self) -> usize {
@@ -269,11 +265,11 @@ impl Core {
     }
 }
 
-/// Rings the bell when memory comes back.
+/// Rings when memory comes back.
 struct Relief(Arc<Poller>);
 
 impl Wake for Relief {
     fn wake(self: Arc<Self>) {
-        self.0.ring_bell();
+        self.0.ring_for_relief();
     }
 }

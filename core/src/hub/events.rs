@@ -14,6 +14,7 @@ use std::task::Waker;
 use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::opener::Opener;
 use super::waiters::Waiters;
 use crate::id::SessionId;
 use crate::ring::Wakes;
@@ -27,6 +28,7 @@ pub(super) struct Events {
     queue: Mutex<Queue>,
     flag: OwnedFd,
     told: bool,
+    opener: Opener,
 }
 
 #[derive(Default)]
@@ -40,7 +42,12 @@ struct Queue {
 impl Events {
     /// No events yet; `told` says whether there will be.
     pub(super) fn new(told: bool) -> io::Result<Self> {
-        Ok(Events { queue: Mutex::default(), told, flag: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)? })
+        Ok(Events {
+            queue: Mutex::default(),
+            told,
+            opener: Opener::new(),
+            flag: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+        })
     }
 
     /// Readable while events wait.
@@ -50,7 +57,7 @@ impl Events {
 
     /// Adds events, and collects who waits for them.
     pub(super) fn push(&self, session: SessionId, kinds: impl IntoIterator<Item = EventKind>, wakes: &mut Wakes) {
-        if !self.told {
+        if !self.told || self.opener.is_forked() {
             return;
         }
         let mut queue = self.queue.lock();
@@ -102,6 +109,9 @@ impl Events {
     }
 
     fn take(&self, queue: &mut Queue) -> Option<Event> {
+        if queue.events.is_empty() || self.opener.is_forked() {
+            return None;
+        }
         let event = queue.pop()?;
         self.lower_flag_if_empty(queue);
         Some(event)

@@ -45,6 +45,7 @@ mod drive;
 mod events;
 mod faces;
 mod next_event;
+mod opener;
 mod panics;
 mod poller;
 mod quiet;
@@ -148,10 +149,9 @@ impl Hub {
     /// # Errors
     /// When the descriptor itself fails, or in a fork of the process that opened the hub.
     pub fn dispatch(&self, budget: usize) -> io::Result<Turn> {
-        if self.inner.thread.is_some() {
-            return Ok(Turn::Idle);
-        }
-        self.inner.core.dispatch(budget)
+        let core = &self.inner.core;
+        core.poller.check_process()?;
+        if self.inner.thread.is_some() { Ok(Turn::Idle) } else { core.dispatch(budget) }
     }
 
     /// Waits until something is ready or events wait, at the most for `timeout` (`None`: without end), and deals with it
@@ -160,10 +160,12 @@ impl Hub {
     /// # Errors
     /// As [`dispatch`](Hub::dispatch).
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        let core = &self.inner.core;
+        core.poller.check_process()?;
         if self.inner.thread.is_some() {
             return block_on::wait_readable(self.as_fd(), timeout);
         }
-        let done = self.inner.core.turn(timeout)?;
+        let done = core.turn(timeout)?;
         Ok(done.things > 0 || done.events)
     }
 
@@ -186,6 +188,7 @@ impl Hub {
     /// As [`dispatch`](Hub::dispatch).
     pub fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
         let core = &self.inner.core;
+        core.poller.check_process()?;
         let _quiet = core.quietly()?;
         block_on::block_on(core, self.inner.thread.is_some(), future)
     }

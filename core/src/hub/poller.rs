@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
 
+use super::opener::Opener;
 use crate::id::SessionId;
 use crate::pty::{Interest, Reactor, Ready, Source};
 use crate::time::Time;
@@ -66,9 +67,11 @@ pub(super) struct Poller {
     bell: OwnedFd,
     alarm: OwnedFd,
     bell_rung: AtomicBool,
+    /// There may be memory again for terminals that wait for it.
+    relief: AtomicBool,
     /// Readiness that no descriptor shows, merged by session.
     rings: Mutex<BTreeMap<SessionId, Ready>>,
-    process: u32,
+    opener: Opener,
 }
 
 impl Poller {
@@ -78,8 +81,9 @@ impl Poller {
             bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             alarm: timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?,
             bell_rung: AtomicBool::new(false),
+            relief: AtomicBool::new(false),
             rings: Mutex::new(BTreeMap::new()),
-            process: std::process::id(),
+            opener: Opener::new(),
         };
         poller.add(poller.bell.as_fd(), BELL, epoll::EventFlags::IN)?;
         poller.add(poller.alarm.as_fd(), ALARM, epoll::EventFlags::IN)?;
@@ -107,7 +111,12 @@ impl Poller {
 
     /// Whether this process is a fork of the one that made the set, and must leave it alone: they share it.
     pub(super) fn is_forked(&self) -> bool {
-        std::process::id() != self.process
+        self.opener.is_forked()
+    }
+
+    /// An error in a fork of the process that made the set.
+    pub(super) fn check_process(&self) -> io::Result<()> {
+        self.opener.check()
     }
 
     /// Tells `each` what is ready, waiting up to `timeout` for something (without end if `None`). An interrupted wait brings
@@ -128,10 +137,22 @@ impl Poller {
 
     /// Wakes whoever waits, from any thread.
     pub(super) fn ring_bell(&self) {
-        if !self.bell_rung.swap(true, Ordering::SeqCst) {
+        if !self.bell_rung.swap(true, Ordering::SeqCst) && !self.is_forked() {
             // It can only fail when the counter is full, and then it is readable.
             let _full = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
         }
+    }
+
+    /// Wakes whoever waits, and says that there may be memory again. Other rings are no reason to look: terminals without
+    /// descriptors ring when they look for memory, and two that wait for some would keep each other awake.
+    pub(super) fn ring_for_relief(&self) {
+        self.relief.store(true, Ordering::SeqCst);
+        self.ring_bell();
+    }
+
+    /// Whether there may be memory again; told once.
+    pub(super) fn take_relief(&self) -> bool {
+        self.relief.load(Ordering::Relaxed) && self.relief.swap(false, Ordering::SeqCst)
     }
 
     /// Silences the bell. Look at everything it may have been rung for afterwards.
@@ -147,6 +168,9 @@ impl Poller {
 
     /// Lets the alarm go off at `at` of the monotonic clock, or never.
     pub(super) fn set_alarm(&self, at: Option<Time>) -> io::Result<()> {
+        if self.is_forked() {
+            return Ok(());
+        }
         let value = at.map_or(Timespec { tv_sec: 0, tv_nsec: 0 }, |at| {
             let nanos = at.as_nanos().max(1); // All zeros would disarm it.
             Timespec { tv_sec: (nanos / 1_000_000_000) as i64, tv_nsec: (nanos % 1_000_000_000) as i64 }
@@ -164,10 +188,12 @@ impl Poller {
 
 impl Reactor for Poller {
     fn watch(&self, session: SessionId, source: Source, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
+        self.check_process()?;
         self.add(fd, token(session, source), flags(interest))
     }
 
     fn rewatch(&self, session: SessionId, source: Source, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<()> {
+        self.check_process()?;
         Ok(epoll::modify(&self.epoll, fd, epoll::EventData::new_u64(token(session, source)), flags(interest))?)
     }
 

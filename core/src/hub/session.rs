@@ -185,6 +185,9 @@ impl Session {
 
     /// Acknowledgements came or readers changed: perhaps the terminal may be read again.
     pub(super) fn reconsider(&self) {
+        if self.core().poller.is_forked() {
+            return;
+        }
         self.with(|terminal, now, effects| terminal.handle_acknowledged(now, effects));
     }
 

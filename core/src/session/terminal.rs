@@ -26,6 +26,8 @@ pub struct Effects {
     pub wakes: Wakes,
     /// Events to tell, in order.
     pub events: Vec<EventKind>,
+    /// The pool's budget is spent: make room and call [`Terminal::handle_relief`], or the terminal waits.
+    pub starved: bool,
     /// A claim on the history was given up: whoever waits for memory may try again.
     pub eased: bool,
 }
@@ -37,7 +39,7 @@ pub enum ReadTurn {
     Read(usize),
     /// Nothing waits, or nothing may be read now.
     Nothing,
-    /// The pool's budget is spent. Make room and try again, or the terminal waits.
+    /// The pool's budget is spent: see [`Effects::starved`].
     Starved,
 }
 
@@ -161,7 +163,7 @@ impl Terminal {
                 ReadTurn::Nothing
             }
             Err(PoolSpent) => {
-                self.starved = true;
+                (self.starved, effects.starved) = (true, true);
                 ReadTurn::Starved
             }
         };

@@ -9,7 +9,7 @@ use orchflow_core::ring::Mode;
 
 use crate::act::{Act, flood_bytes};
 use crate::listener::{Listener, assert_same};
-use crate::stage::{Driver, Provider, Setting, Stage, until, within};
+use crate::stage::{Driver, Setting, Stage, until, within};
 
 scenarios! {
     both: echo_goes_on_among_eight_floods, burst_arrives_whole_however_little_a_turn_may_read,
@@ -31,15 +31,7 @@ async fn echo_among_floods(stage: &Stage) -> (Vec<Session>, Session, Listener) {
     (floods, echo, listener)
 }
 
-/// A known gap: floods that never run dry, as scripted ones, starve other sessions under tokio.
-fn starves(setting: &Setting) -> bool {
-    (setting.driver, setting.provider) == (Driver::Tokio, Provider::Scripted)
-}
-
 fn echo_goes_on_among_eight_floods(setting: Setting) {
-    if starves(&setting) {
-        return;
-    }
     setting.play(async |stage| {
         let (floods, echo, mut listener) = echo_among_floods(&stage).await;
         for round in 0..5 {
@@ -55,9 +47,6 @@ fn echo_goes_on_among_eight_floods(setting: Setting) {
 }
 
 fn echo_waits_for_no_more_than_one_read_of_each_flood(setting: Setting) {
-    if starves(&setting) {
-        return;
-    }
     let hosted = setting.driver == Driver::Hosted;
     setting.play(async |stage| {
         let (_floods, echo, mut listener) = echo_among_floods(&stage).await;

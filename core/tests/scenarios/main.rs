@@ -46,6 +46,7 @@ mod faces;
 mod fairness;
 mod input;
 mod listener;
+mod memory;
 mod orphans;
 mod readers;
 mod sizes;

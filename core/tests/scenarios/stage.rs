@@ -137,6 +137,11 @@ impl Setting {
         Setting { manual_clock: true, ..self }
     }
 
+    /// All sessions share this much memory.
+    pub(crate) fn pool_bytes(self, pool_bytes: usize) -> Setting {
+        Setting { options: HubOptions { pool_bytes, ..self.options }, ..self }
+    }
+
     /// The driver lets the hub read this much before it looks after its other tasks. A threaded hub has no such limit.
     pub(crate) fn budget(self, bytes: usize) -> Setting {
         Setting { budget: Some(bytes), ..self }

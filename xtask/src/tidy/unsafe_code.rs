@@ -8,6 +8,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("core/src/ring/segment.rs", "readers and the writer share memory without a lock"),
     ("core/src/pty/unix/spawn.rs", "posix_spawn is a C function that takes pointers"),
     ("examples/embed_tokio.rs", "tokio registers a descriptor by an unsafe call; its owner is registered with it"),
+    ("core/tests/fork.rs", "a host that forks calls an unsafe function; the test does so where nobody holds a lock"),
     ("ffi/", "a C ABI is made of pointers"),
     ("benches/", "the raw limit is measured without the engine, and a counting allocator counts"),
 ];

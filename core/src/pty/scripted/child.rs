@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::super::{ExitStatus, Signal};
-use super::script::{Reaction, Script, Step, flood_byte};
+use super::script::{Reaction, Script, Step, flood};
 use super::terminal::Terminal;
 
 /// The leader of a session, and whatever it started.
@@ -145,7 +145,7 @@ impl Process {
             Step::Print(text) => self.printing.extend(text),
             Step::Flood(count) if self.flooded < count => {
                 let end = count.min(self.flooded + FLOOD_PART);
-                self.printing.extend((self.flooded..end).map(flood_byte));
+                self.printing.extend(flood(self.flooded..end));
                 self.flooded = end;
                 self.steps.push_front(Step::Flood(count));
             }
@@ -260,6 +260,7 @@ fn number(signal: Signal) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pty::scripted::flood_byte;
     use crate::size::Size;
 
     /// A session whose gates are all shut, run once.

@@ -178,3 +178,22 @@ pub const fn flood_byte(position: u64) -> u8 {
     }
     b'0' + (cell / 10u64.pow(14 - column as u32) % 10) as u8
 }
+
+/// The bytes at `positions` of a flood, a cell at a time.
+pub(super) fn flood(positions: std::ops::Range<u64>) -> Vec<u8> {
+    let cells: String = (positions.start / 16..positions.end.div_ceil(16)).map(|cell| format!("{:015};", cell % 10u64.pow(15))).collect();
+    let skipped = (positions.start % 16) as usize;
+    cells.as_bytes()[skipped..skipped + (positions.end - positions.start) as usize].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flood_is_the_same_by_byte_and_by_stretch() {
+        for positions in [0..0, 0..100, 7..9, 15..17, 159_999..160_033, u64::MAX - 40..u64::MAX] {
+            assert_eq!(flood(positions.clone()), positions.map(flood_byte).collect::<Vec<_>>());
+        }
+    }
+}

@@ -108,9 +108,11 @@ impl Terminal {
     pub(super) fn read(&mut self, into: &mut [u8]) -> usize {
         self.flush_echo();
         let count = into.len().min(self.output.len());
-        for (to, byte) in into.iter_mut().zip(self.output.drain(..count)) {
-            *to = byte;
-        }
+        let (front, back) = self.output.as_slices();
+        let split = front.len().min(count);
+        into[..split].copy_from_slice(&front[..split]);
+        into[split..count].copy_from_slice(&back[..count - split]);
+        self.output.drain(..count);
         self.flush_echo();
         count
     }
@@ -132,14 +134,19 @@ impl Terminal {
     pub(super) fn print(&mut self, text: &mut VecDeque<u8>) -> bool {
         let before = text.len();
         self.flush_echo();
-        while let Some(&byte) = text.front() {
-            let translated = self.translate(byte);
-            // What was typed before appears before.
-            if !self.echoed.is_empty() || self.output.len() + translated.len() > OUTPUT_MAX {
+        // What was typed before appears before.
+        while self.echoed.is_empty() && !text.is_empty() {
+            let room = OUTPUT_MAX - self.output.len();
+            let (front, _) = text.as_slices();
+            let translated = self.translate(front[0]);
+            let plain = if self.cooked { front.iter().position(|&byte| byte == b'\n').unwrap_or(front.len()) } else { front.len() };
+            let count = if plain > 0 { plain.min(room) } else { usize::from(translated.len() <= room) };
+            if count == 0 {
                 break;
             }
-            self.output.extend(translated);
-            text.pop_front();
+            // Stretches, for floods are long and this is how they are printed.
+            self.output.extend(if plain > 0 { &front[..count] } else { translated });
+            text.drain(..count);
         }
         text.len() < before
     }

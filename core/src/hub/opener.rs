@@ -1,0 +1,30 @@
+//! The process that opened a hub. A fork of it has a copy of the hub's memory, but shares its descriptors.
+//!
+//! What the copy does to its memory is its own affair. What reaches a shared descriptor would disturb the parent: it
+//! would take a wake-up, move an alarm, change what is watched. So in a fork none of that happens.
+
+use std::io;
+
+/// Knows the process it was made in.
+#[derive(Debug)]
+pub(super) struct Opener(u32);
+
+impl Opener {
+    /// This process.
+    pub(super) fn new() -> Self {
+        Opener(std::process::id())
+    }
+
+    /// Whether this process is a fork of the opener.
+    pub(super) fn is_forked(&self) -> bool {
+        std::process::id() != self.0
+    }
+
+    /// An error in a fork.
+    pub(super) fn check(&self) -> io::Result<()> {
+        if self.is_forked() {
+            return Err(io::Error::other("this process is a fork of the one that opened the hub; only that one may drive it"));
+        }
+        Ok(())
+    }
+}
