@@ -129,9 +129,19 @@ fn readers_of_every_kind_leave_nothing_wherever_they_stop() {
         let claim = viewer.suspend();
         drop(session.resume(claim).unwrap());
         let _never_resumed = session.read_as(Mode::Viewer, None).suspend();
-        // Tasks that wait for ever, and are dropped where they wait.
+        session.close(Duration::ZERO);
+    });
+}
+
+#[test]
+fn tasks_dropped_where_they_wait_leave_nothing() {
+    leaves_nothing(|hub| {
+        let session = hub.spawn(&program("cat"), SessionOptions::default()).unwrap();
+        let mut reader = session.reader();
+        expect(hub, &mut reader, b"ready");
         let mut cx = Context::from_waker(Waker::noop());
         assert_eq!(pin!(session.exited()).poll(&mut cx), Poll::Pending);
+        assert!(pin!(reader.read()).poll(&mut cx).is_pending());
         session.close(Duration::ZERO);
     });
 }
