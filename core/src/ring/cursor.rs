@@ -51,8 +51,8 @@ impl<S: Storage> Cursor<S> {
     /// Looks from the newest segment backwards for one that begins at or before `offset`; the oldest will do.
     fn try_seek(&mut self, offset: u64) -> bool {
         let (first, opened) = (self.shared.first(), self.shared.opened());
-        if opened == 0 {
-            (self.offset, self.number) = (0, 0);
+        if first >= opened {
+            (self.offset, self.number) = (offset.min(self.shared.gone()), first); // Nothing is held at all.
             return true;
         }
         let mut found = false;
@@ -80,7 +80,8 @@ impl<S: Storage> Cursor<S> {
             let opened = self.shared.opened();
             let nothing = if closed { Step::End } else { Step::Pending };
             if self.number >= opened {
-                return nothing;
+                let gone = self.shared.gone();
+                return if self.offset < gone { Step::Gap { to: gone } } else { nothing };
             }
             let Some(pinned) = self.shared.pin(self.number) else {
                 self.number = self.shared.first(); // Later than it was, for who sees an eviction sees this too.

@@ -18,8 +18,10 @@ pub(super) struct Shared<S: Storage> {
     pub(super) descriptors: Descriptors<S>,
     /// Segments opened so far; the newest is one less.
     tail: AtomicU64,
-    /// The oldest segment retained.
+    /// The oldest segment retained, or the next one to be opened when none is.
     first: AtomicU64,
+    /// Offset before which everything was given up.
+    gone: AtomicU64,
     closed: AtomicBool,
     pub(super) seats: Seats,
 }
@@ -32,6 +34,7 @@ impl<S: Storage> Shared<S> {
             descriptors: Descriptors::new(),
             tail: AtomicU64::new(0),
             first: AtomicU64::new(0),
+            gone: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             seats: Seats::new(),
         }
@@ -52,9 +55,15 @@ impl<S: Storage> Shared<S> {
         self.tail.load(order::tail_load())
     }
 
-    /// The oldest segment retained.
+    /// The oldest segment retained, or the next one to be opened when none is.
     pub(super) fn first(&self) -> u64 {
         self.first.load(order::first_load())
+    }
+
+    /// Offset before which everything was given up, at least up to the segment that [`first`](Shared::first) has
+    /// answered to this thread.
+    pub(super) fn gone(&self) -> u64 {
+        self.gone.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -83,9 +92,11 @@ impl<S: Storage> Shared<S> {
         self.tail.store(number + 1, order::tail_store());
     }
 
-    /// Gives up segment `number`, the oldest. Answers whether its descriptor was emptied on the spot.
-    pub(super) fn evict(&self, number: u64, index: u32) -> bool {
+    /// Gives up segment `number`, the oldest, with all bytes before `end`. Answers whether its descriptor was emptied on
+    /// the spot.
+    pub(super) fn evict(&self, number: u64, index: u32, end: u64) -> bool {
         // First where the log begins now, then that this is gone: who misses it must know where to go.
+        self.gone.store(end, Ordering::Relaxed);
         self.first.store(number + 1, order::first_store());
         self.descriptors.at(index).evict().is_some()
     }

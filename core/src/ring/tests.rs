@@ -170,14 +170,41 @@ fn shrinking_gives_up_the_oldest_that_brings_memory_back_and_nothing_in_vain() {
     let mut reader = Reader::new(&log, Mode::Lossy, 0);
     let first = chunk(reader.try_read(usize::MAX));
     let second = chunk(reader.try_read(usize::MAX));
-    assert_eq!((log.shrink(), log.start()), (0, 0), "all but the tail is pinned");
+    let third = chunk(reader.try_read(usize::MAX));
+    assert_eq!((log.shrink(), log.start()), (0, 0), "all is pinned");
     drop(second);
     assert_eq!(log.shrink(), SIZES[0]);
     assert_eq!(log.start(), 2 * SIZES[0] as u64, "what was pinned went first");
-    assert_eq!(log.shrink(), 0, "the tail stays");
+    assert_eq!(log.shrink(), 0, "only the tail is left, and pinned");
     assert_eq!(pool.used(), 2 * SIZES[0]);
-    drop(first);
+    drop((first, third));
     assert_eq!(pool.used(), SIZES[0]);
+}
+
+#[test]
+fn a_log_given_up_whole_goes_on_small_and_says_what_is_gone() {
+    let pool = Pool::new(1 << 20);
+    let mut log = writer(&pool, 1 << 20);
+    append(&mut log, 50_000);
+    let mut behind = Reader::new(&log, Mode::Lossy, 0);
+    let mut ahead = Reader::new(&log, Mode::Viewer, 50_000);
+    while log.shrink() > 0 {}
+    assert_eq!((log.start(), log.held_bytes(), pool.used()), (50_000, 0, 0));
+    assert_eq!(ahead.try_read(1), Read::Pending);
+    assert_eq!(behind.try_read(1), Read::Gap { from: 0, to: 50_000 }, "told at once, not with the next byte");
+    let mut joined = Reader::new(&log, Mode::Lossy, 49_999);
+    assert_eq!(joined.try_read(1), Read::Gap { from: 49_999, to: 50_000 });
+    append(&mut log, 1);
+    assert_eq!(log.held_bytes(), SIZES[0], "a log that begins anew begins small");
+    for reader in [&mut behind, &mut ahead, &mut joined] {
+        assert_eq!(reader.try_read(1), Read::Chunk { at: 50_000, bytes: Bytes::copy_from_slice(&[byte(50_000)]) });
+    }
+    ahead.ack(50_001);
+    assert_eq!(log.shrink(), SIZES[0]);
+    drop(log);
+    let late = &mut joined;
+    late.seek(3);
+    assert_eq!((late.try_read(1), late.try_read(1)), (Read::Gap { from: 3, to: 50_001 }, Read::End));
 }
 
 #[test]
@@ -192,6 +219,9 @@ fn shrinking_spares_what_a_lossless_reader_has_not_acknowledged() {
     reader.ack(reader.offset());
     assert_eq!(log.shrink(), SIZES[0]);
     assert_eq!(log.shrink(), 0);
+    while let Read::Chunk { .. } = reader.try_read(usize::MAX) {}
+    reader.ack(reader.offset() - 1);
+    assert_eq!((log.shrink(), log.shrink()), (SIZES[0], 0), "a byte of the tail is not acknowledged");
 }
 
 // ---- Waking ----

@@ -23,8 +23,9 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    fn size_of(&self, number: u64) -> usize {
-        self.sizes[usize::try_from(number).unwrap_or(usize::MAX).min(self.sizes.len() - 1)]
+    /// The size of the segment that is opened after `before` others.
+    fn size_after(&self, before: u64) -> usize {
+        self.sizes[usize::try_from(before).unwrap_or(usize::MAX).min(self.sizes.len() - 1)]
     }
 
     fn room_wanted(&self, segment_bytes: usize) -> usize {
@@ -53,6 +54,8 @@ pub struct Writer<S: Storage = super::segment::Buffer> {
     retained: VecDeque<Retained>,
     /// Segments opened so far.
     opened: u64,
+    /// How many of them there were when the log held nothing last: from there on they grow anew.
+    opened_before: u64,
     /// Offset after the last byte.
     end: u64,
     /// Free descriptors.
@@ -81,7 +84,17 @@ impl Retained {
 impl<S: Storage> Writer<S> {
     pub(super) fn with_geometry(geometry: Geometry, pool: Arc<S::Pool>) -> Self {
         let shared = Arc::new(Shared::new(geometry.slots()));
-        Writer { shared, pool, geometry, retained: VecDeque::new(), opened: 0, end: 0, spare: Vec::new(), seats: SeatList::new() }
+        Writer {
+            shared,
+            pool,
+            geometry,
+            retained: VecDeque::new(),
+            opened: 0,
+            opened_before: 0,
+            end: 0,
+            spare: Vec::new(),
+            seats: SeatList::new(),
+        }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared<S>> {
@@ -184,12 +197,12 @@ impl<S: Storage> Writer<S> {
     // ---- Memory ----
 
     /// Gives up the oldest history before its time, until memory comes back to the pool: one segment, and those before
-    /// it that readers pin. Neither the tail nor what a lossless reader has yet to acknowledge is given up. Returns the
-    /// bytes that came back; when none can, 0, and nothing is given up.
+    /// it that readers pin. What a lossless reader has yet to acknowledge is never given up. Returns the bytes that
+    /// came back; when none can, 0, and nothing is given up.
     pub fn shrink(&mut self) -> usize {
         let floor = self.floor();
-        let nexts = self.retained.iter().skip(1).take_while(|next| next.base <= floor);
-        let expendable = self.retained.iter().zip(nexts).map(|(segment, _)| segment);
+        let ends = self.retained.iter().skip(1).map(|next| next.base).chain([self.end]);
+        let expendable = self.retained.iter().zip(ends).take_while(|(_, end)| *end <= floor).map(|(segment, _)| segment);
         let Some(pinned) = expendable.map(|segment| self.is_pinned(segment)).position(|pinned| !pinned) else { return 0 };
         (0..=pinned).map(|_| self.evict_oldest()).sum()
     }
@@ -200,7 +213,7 @@ impl<S: Storage> Writer<S> {
 
     fn open_segment(&mut self) -> Result<Retained, PoolSpent> {
         assert!(self.retained.len() < self.shared.slots(), "a log retains no more segments than it has slots");
-        let storage = S::take(&self.pool, self.geometry.size_of(self.opened)).ok_or(PoolSpent)?;
+        let storage = S::take(&self.pool, self.geometry.size_after(self.opened - self.opened_before)).ok_or(PoolSpent)?;
         let index = self.free_descriptor().ok_or(PoolSpent)?;
         let segment = Retained { index, base: self.end, capacity: storage.capacity() };
         self.shared.descriptors.at(index).open(generation(self.opened), segment.base, storage);
@@ -230,7 +243,11 @@ impl<S: Storage> Writer<S> {
     fn evict_oldest(&mut self) -> usize {
         let number = self.opened - self.retained.len() as u64;
         let Some(oldest) = self.retained.pop_front() else { return 0 };
-        if !self.shared.evict(number, oldest.index) {
+        let end = self.retained.front().map_or(self.end, |next| next.base);
+        if self.retained.is_empty() {
+            self.opened_before = self.opened;
+        }
+        if !self.shared.evict(number, oldest.index, end) {
             return 0;
         }
         self.spare.push(oldest.index);

@@ -111,6 +111,7 @@ fn a_reader_of_shrunk_history_finds_where_it_begins_now() {
     explore(3, || {
         let mut writer = log(1, 8);
         append(&mut writer, 2);
+        let _claim = Cursor::new(&writer, Mode::Viewer, 1); // So the second byte stays.
         let mut cursor = Cursor::new(&writer, Mode::Lossy, 0);
         let reader = thread::spawn(move || {
             let mut diary = Diary::default();
@@ -120,6 +121,24 @@ fn a_reader_of_shrunk_history_finds_where_it_begins_now() {
         writer.shrink();
         append(&mut writer, 1); // In the descriptor of what was given up, unless the reader pins that.
         assert!(reader.join().unwrap() <= 1, "only the first byte was given up");
+    });
+}
+
+#[test]
+fn a_reader_of_a_log_given_up_whole_is_told_all_that_it_missed() {
+    explore(3, || {
+        let mut writer = log(2, 8);
+        append(&mut writer, 2);
+        let mut cursor = Cursor::new(&writer, Mode::Lossy, 0);
+        let reader = thread::spawn(move || {
+            let mut diary = Diary::default();
+            diary.read_until(&mut cursor, 3);
+        });
+        writer.shrink();
+        append_one(&mut writer);
+        writer.shrink(); // It may sleep now, and be woken by the end only.
+        writer.close(&mut Wakes::new());
+        reader.join().unwrap();
     });
 }
 

@@ -116,8 +116,10 @@ struct World {
     writer: Option<Writer>,
     bytes: Vec<u8>,
     segments: Vec<ModelSegment>,
-    /// The oldest segment retained.
+    /// The oldest segment retained, or the next one when none is.
     first: usize,
+    /// The first of those that grow.
+    young: usize,
     closed: bool,
     waits: bool,
     readers: Vec<(usize, ModelReader)>,
@@ -138,6 +140,7 @@ impl World {
             bytes: Vec::new(),
             segments: Vec::new(),
             first: 0,
+            young: 0,
             closed: false,
             waits: false,
             readers: Vec::new(),
@@ -245,9 +248,9 @@ impl World {
 
     /// The size of the segment that the next append must open, if the tail has not the room.
     fn opens(&self) -> Option<usize> {
-        let room = self.segments.last().map(|tail| (tail.capacity, tail.capacity - (self.end() - tail.base) as usize));
+        let room = self.segments[self.first..].last().map(|tail| (tail.capacity, tail.capacity - (self.end() - tail.base) as usize));
         let fits = room.is_some_and(|(capacity, room)| room >= self.geometry.room_min.min(capacity / 4));
-        (!fits).then(|| self.geometry.sizes[self.segments.len().min(self.geometry.sizes.len() - 1)])
+        (!fits).then(|| self.geometry.sizes[(self.segments.len() - self.young).min(self.geometry.sizes.len() - 1)])
     }
 
     fn expect_append(&mut self) -> Result<(), PoolSpent> {
@@ -354,12 +357,15 @@ impl World {
 
     fn shrink(&mut self) {
         let floor = self.floor();
-        let expected = (self.first..self.segments.len().saturating_sub(1))
-            .take_while(|number| self.segments[number + 1].base <= floor)
+        let expected = (self.first..self.segments.len())
+            .take_while(|&number| self.segment_end(number) <= floor)
             .find(|&number| !self.is_pinned(number));
         if let Some(writer) = &mut self.writer {
             assert_eq!(writer.shrink(), expected.map_or(0, |number| self.segments[number].capacity));
             self.first = expected.map_or(self.first, |number| number + 1);
+            if self.first == self.segments.len() {
+                self.young = self.first;
+            }
         }
     }
 
