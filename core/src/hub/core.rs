@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use super::HubOptions;
 use super::cell::Cell;
 use super::clock::Clock;
+use super::dispatch::Attention;
 use super::events::Events;
 use super::poller::Poller;
 use super::timers::{Due, TimerKey, Timers};
@@ -46,6 +47,8 @@ pub(super) struct Core {
     ids: AtomicU64,
     /// Sessions with input in the last moments, whose output goes first.
     pub(super) interactive: Mutex<Vec<Weak<Cell>>>,
+    /// What the last turn left to the next one.
+    pub(super) carried: Mutex<Vec<Attention>>,
     /// Sessions that wait for memory.
     pub(super) starving: Mutex<Vec<Weak<Cell>>>,
     pub(super) starving_count: AtomicUsize,
@@ -86,6 +89,7 @@ impl Core {
             alarm: AtomicU64::new(u64::MAX),
             ids: AtomicU64::new(0),
             interactive: Mutex::default(),
+            carried: Mutex::default(),
             starving: Mutex::default(),
             starving_count: AtomicUsize::new(0),
         })
@@ -197,13 +201,6 @@ impl Core {
     pub(super) fn all_histories(&self) -> Vec<Arc<Cell>> {
         let table = self.table.lock();
         table.cells.values().cloned().chain(table.over.iter().filter_map(Weak::upgrade)).collect()
-    }
-
-    /// Some history is claimed by fewer than before: whoever waits for memory tries again.
-    pub(super) fn ease(&self) {
-        if self.starving_count.load(Ordering::SeqCst) > 0 && !self.poller.is_forked() {
-            self.poller.ring_for_relief();
-        }
     }
 
     // ---- Deadlines ----

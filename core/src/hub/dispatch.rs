@@ -3,22 +3,24 @@
 //! **One `read(2)` per ready terminal, then look again** (a few when a lone terminal floods). A session somebody types into goes
 //! first, and is tried after every other read: looping over a flood to fill a buffer costs a keystroke beside eight floods a factor of about
 //! a hundred, this a factor of about two (`echo.loaded.p99` in the benches).
+//!
+//! What a session said to somebody who types ends the turn at once, so that whoever waits for it on this thread hears it before
+//! the floods are read on. They are not asked for again, but carried over: the next turn begins with them.
 
 use std::io;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use super::Turn;
 use super::cell::Cell;
 use super::core::Core;
 use super::panics::Panics;
-use super::poller::{Happened, Poller};
+use super::poller::Happened;
 use super::timers::Due;
-use crate::pty::{Ready, Signal};
-use crate::session::{Effects, ReadTurn};
-use crate::time::Time;
+use crate::id::SessionId;
+use crate::pty::Ready;
+use crate::session::ReadTurn;
 
 /// Interactive sessions tried after every other read. More people than this do not type within the same 2 ms, and
 /// trying costs each flood's read a system call per session.
@@ -41,7 +43,14 @@ pub(super) struct Done {
     pub(super) events: bool,
     /// Bytes of output read.
     pub(super) bytes: usize,
+    /// Somebody who types has been answered: let them hear it before anything else.
+    pub(super) answered: bool,
 }
+
+const READABLE: Ready = Ready { read: true, write: false, exit: false };
+
+/// A session and what it is ready for.
+pub(super) type Attention = (SessionId, Ready);
 
 impl Core {
     /// Turns until nothing is ready or `budget` bytes were read.
@@ -53,7 +62,7 @@ impl Core {
                 return Ok(Turn::Idle);
             }
             left = left.saturating_sub(done.bytes.max(1));
-            if left == 0 {
+            if left == 0 || done.answered {
                 return Ok(Turn::More);
             }
         }
@@ -64,72 +73,95 @@ impl Core {
     pub(super) fn turn(&self, timeout: Option<Duration>) -> io::Result<Done> {
         self.poller.check_process()?;
         let (mut done, mut panics) = (Done::default(), Panics::default());
-        let mut ready: Vec<(Arc<Cell>, Ready)> = Vec::new();
-        self.poller.wait(timeout, |happened| {
-            done.things += usize::from(happened != Happened::Flag);
-            match happened {
-                Happened::Bell => self.answer_bell(&mut ready, &mut panics),
-                Happened::Alarm => self.poller.silence_alarm(),
-                Happened::Flag => done.events = true,
-                Happened::Session(id, what) => ready.extend(self.cell(id).map(|cell| (cell, what))),
+        let mut ready = std::mem::take(&mut *self.carried.lock());
+        let typed_into = if ready.is_empty() {
+            self.poller.wait(timeout, |happened| {
+                done.things += usize::from(happened != Happened::Flag);
+                match happened {
+                    Happened::Bell => self.answer_bell(&mut ready, &mut panics),
+                    Happened::Alarm => self.poller.silence_alarm(),
+                    Happened::Flag => done.events = true,
+                    Happened::Session(id, what) => ready.push((id, what)),
+                }
+            })?;
+            let typed_into = self.typed_into();
+            if !typed_into.is_empty() {
+                ready.sort_by_key(|(id, _)| !typed_into.iter().any(|cell| cell.id == *id));
             }
-        })?;
+            typed_into
+        } else {
+            done.things += ready.len();
+            self.typed_into()
+        };
         self.metrics.dispatch_turn();
-        done.bytes = self.attend(&mut ready, &mut panics);
+        self.attend(ready, &typed_into, &mut done, &mut panics);
         done.things += self.run_timers(&mut panics);
         panics.resume();
         Ok(done)
     }
 
-    /// Deals with the sessions that are ready; returns the bytes read.
-    fn attend(&self, ready: &mut [(Arc<Cell>, Ready)], panics: &mut Panics) -> usize {
-        let mut attend_one = |cell: &Arc<Cell>, what| panics.keep(|| self.attend_one(cell, what)).unwrap_or(0);
-        if let [(cell, what)] = ready {
-            let mut last = attend_one(cell, *what);
-            let mut bytes = last;
-            for _ in 0..FOLLOWED_MAX {
-                if last < FOLLOWED_BYTES || self.interactive_now().iter().any(|typed| !Arc::ptr_eq(typed, cell)) {
-                    break;
-                }
-                last = attend_one(cell, Ready { read: true, ..Ready::default() });
-                bytes += last;
+    /// Deals with the sessions that are `ready`, in this order, until somebody who types has been answered.
+    fn attend(&self, ready: Vec<Attention>, typed_into: &[Arc<Cell>], done: &mut Done, panics: &mut Panics) {
+        let is_alone = ready.len() == 1;
+        let mut ready = ready.into_iter();
+        while let Some((id, what)) = ready.next() {
+            let Some(cell) = self.cell(id) else { continue };
+            let is_typed_into = typed_into.iter().any(|typed| typed.id == id);
+            let read = self.attend_one(&cell, what, panics);
+            done.bytes += read;
+            done.answered |= read > 0 && is_typed_into;
+            for typed in typed_into.iter().filter(|typed| what.read && typed.id != id) {
+                let answer = self.attend_one(typed, READABLE, panics);
+                done.bytes += answer;
+                done.answered |= answer > 0;
             }
-            return bytes;
-        }
-        let typed_into = self.interactive_now();
-        if !typed_into.is_empty() {
-            let now = self.now();
-            ready.sort_by_key(|(cell, _)| !cell.is_interactive(now));
-        }
-        let mut bytes = 0;
-        for (cell, what) in ready.iter() {
-            bytes += attend_one(cell, *what);
-            for typed in typed_into.iter().filter(|typed| what.read && !Arc::ptr_eq(typed, cell)) {
-                bytes += attend_one(typed, Ready { read: true, ..Ready::default() });
+            if done.answered {
+                return self.carry_over(ready.collect());
+            }
+            if is_alone {
+                self.follow(&cell, read, done, panics);
             }
         }
-        bytes
     }
 
-    fn attend_one(&self, cell: &Arc<Cell>, what: Ready) -> usize {
-        let turn = self.with(cell, |terminal, now, effects| {
-            let turn = if what.read { terminal.handle_readable(now, effects) } else { ReadTurn::Nothing };
-            if what.write {
-                terminal.handle_writable(now, effects);
+    /// Reads on where a lone terminal floods.
+    fn follow(&self, cell: &Arc<Cell>, mut last: usize, done: &mut Done, panics: &mut Panics) {
+        for _ in 0..FOLLOWED_MAX {
+            if last < FOLLOWED_BYTES || self.typed_into().iter().any(|typed| typed.id != cell.id) {
+                return;
             }
-            if what.exit {
-                terminal.handle_exit(now, effects);
-            }
-            turn
-        });
-        match turn {
-            ReadTurn::Read(bytes) => bytes,
-            ReadTurn::Nothing | ReadTurn::Starved => 0,
+            last = self.attend_one(cell, READABLE, panics);
+            done.bytes += last;
         }
+    }
+
+    /// Leaves the rest to the next turn. Whoever was rung for is not shown by the descriptor any more, so the bell is.
+    fn carry_over(&self, rest: Vec<Attention>) {
+        if !rest.is_empty() {
+            self.carried.lock().extend(rest);
+            self.poller.ring_bell();
+        }
+    }
+
+    /// Deals with one session; returns the bytes read.
+    fn attend_one(&self, cell: &Arc<Cell>, what: Ready, panics: &mut Panics) -> usize {
+        let turn = panics.keep(|| {
+            self.with(cell, |terminal, now, effects| {
+                let turn = if what.read { terminal.handle_readable(now, effects) } else { ReadTurn::Nothing };
+                if what.write {
+                    terminal.handle_writable(now, effects);
+                }
+                if what.exit {
+                    terminal.handle_exit(now, effects);
+                }
+                turn
+            })
+        });
+        if let Some(ReadTurn::Read(bytes)) = turn { bytes } else { 0 }
     }
 
     /// Sessions with input in the last moments. Forgets those whose moment has passed.
-    fn interactive_now(&self) -> Vec<Arc<Cell>> {
+    fn typed_into(&self) -> Vec<Arc<Cell>> {
         let mut interactive = self.interactive.lock();
         if interactive.is_empty() {
             return Vec::new();
@@ -154,16 +186,11 @@ impl Core {
         }
     }
 
-    fn answer_bell(&self, ready: &mut Vec<(Arc<Cell>, Ready)>, panics: &mut Panics) {
+    fn answer_bell(&self, ready: &mut Vec<Attention>, panics: &mut Panics) {
         self.poller.silence_bell();
-        let rung = self.poller.take_rings();
-        ready.extend(rung.into_iter().filter_map(|(id, what)| Some((self.cell(id)?, what))));
+        ready.extend(self.poller.take_rings());
         if self.poller.take_relief() {
-            let starving = std::mem::take(&mut *self.starving.lock());
-            self.starving_count.fetch_sub(starving.len(), Ordering::SeqCst);
-            for cell in starving.iter().filter_map(Weak::upgrade) {
-                panics.keep(|| self.with(&cell, |terminal, now, effects| terminal.handle_relief(now, effects)));
-            }
+            self.feed_starving(panics);
         }
     }
 
@@ -186,90 +213,5 @@ impl Core {
             }
         }
         ran
-    }
-
-    /// The pool is spent: the largest history gives up its oldest stretch. When none can, the terminal waits until somebody
-    /// lets go of memory, or of a claim on it.
-    pub(super) fn make_room(&self, cell: &Arc<Cell>) {
-        if self.shrink_largest() > 0 {
-            self.with(cell, |terminal, now, effects| terminal.handle_relief(now, effects));
-            return; // It is level-triggered: the next turn reads.
-        }
-        self.starving.lock().push(Arc::downgrade(cell));
-        self.starving_count.fetch_add(1, Ordering::SeqCst);
-        fence(Ordering::SeqCst); // With the one in an acknowledgement: either we see it, or it sees us.
-        self.pool.want_relief(&Waker::from(Arc::new(Relief(Arc::clone(&self.poller)))));
-        if self.pool.used() + crate::limits::READ_MAX <= self.pool.limit() || self.shrink_largest() > 0 {
-            self.poller.ring_for_relief(); // Somebody let go between the two looks.
-        }
-    }
-
-    fn shrink_largest(&self) -> usize {
-        let held = |cell: &Arc<Cell>| cell.state.lock().terminal.held_bytes();
-        let mut by_size: Vec<_> = self.all_histories().into_iter().map(|cell| (held(&cell), cell)).collect();
-        by_size.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
-        by_size.iter().map(|(_, cell)| cell.state.lock().terminal.shrink()).find(|&freed| freed > 0).unwrap_or(0)
-    }
-
-    /// Gives every session up at once and collects what is left of their processes.
-    pub(super) fn close(&self) {
-        if self.closed.swap(true, Ordering::SeqCst) || self.poller.is_forked() {
-            return;
-        }
-        let (mut left, mut panics) = (Vec::new(), Panics::default());
-        for cell in self.all_cells() {
-            panics.keep(|| self.with(&cell, |terminal, _, effects| left.extend(terminal.abandon(effects))));
-        }
-        self.collect(left);
-        self.starving.lock().clear();
-        self.interactive.lock().clear();
-        self.poller.ring_bell(); // A task that drives this hub ends now.
-        if !std::thread::panicking() {
-            panics.resume();
-        }
-    }
-
-    /// Takes back a session that nobody has seen: ends its processes and says nothing of it.
-    pub(super) fn withdraw(&self, cell: &Arc<Cell>) {
-        let pty = cell.state.lock().terminal.abandon(&mut Effects::default());
-        self.forget(cell);
-        self.collect(pty.into_iter().collect());
-    }
-
-    /// Waits until killed processes are gone, so that they leave no zombies. A process that even a kill does not end at
-    /// once (it sleeps in the kernel) is left to the system after a second.
-    fn collect(&self, mut ptys: Vec<Box<dyn crate::pty::Pty>>) {
-        let Ok(_quiet) = self.quietly() else { return };
-        let clock = super::clock::Clock::Monotonic;
-        let deadline: Time = clock.now() + Duration::from_secs(1);
-        loop {
-            ptys.retain_mut(|pty| {
-                if matches!(pty.try_exit(), Ok(None)) {
-                    return true;
-                }
-                let left = pty.has_processes();
-                if left {
-                    drop(pty.dismiss(&[Signal::Kill])); // Who was started while we killed is killed now.
-                }
-                left
-            });
-            let left = deadline - clock.now();
-            if ptys.is_empty() || left.is_zero() {
-                return;
-            }
-            // Their processes are still in the set; what else is in it must not keep us spinning.
-            if self.poller.wait(Some(left.min(Duration::from_millis(5))), |_| {}).is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// Rings when memory comes back.
-struct Relief(Arc<Poller>);
-
-impl Wake for Relief {
-    fn wake(self: Arc<Self>) {
-        self.0.ring_for_relief();
     }
 }
