@@ -368,7 +368,8 @@ impl Terminal {
             return;
         }
         // All that the process itself wrote is in the log once a read finds nothing; or once more was read than a
-        // kernel holds back (20 KiB), since it can write no more.
+        // kernel holds back (20 KiB), since it can write no more. So it is when this look has to stop for a reader's debt.
+        let too_long = self.ending.is_patience_over(now, false);
         let mut read = 0;
         let mut drained = false;
         while read < READ_MAX && !drained {
@@ -379,7 +380,7 @@ impl Terminal {
             }
         }
         if self.exit.is_none()
-            && self.ending.is_patience_over(now, drained)
+            && (too_long || self.ending.is_patience_over(now, drained))
             && let Some(exit) = self.ending.exit(true)
         {
             self.finish(exit, effects);
