@@ -19,6 +19,9 @@ pub const HISTORY_MAX: usize = 512 << 20;
 /// Output buffers of one hub, in bytes. Above it the largest history shrinks, then the flooding terminal waits.
 pub const POOL_BYTES: usize = 256 << 20;
 
+/// The least that [`POOL_BYTES`] may be set to: one flood fills the largest segment while its reader deals with another.
+pub const POOL_MIN: usize = 2 * READ_MAX;
+
 /// The most bytes one `read(2)` may take, and the largest ring segment. Linux hands out about 4 KiB at a time
 /// whatever one asks for; a larger segment only makes the bookkeeping rarer.
 pub const READ_MAX: usize = 64 << 10;

@@ -12,6 +12,7 @@ use hazards::{
 };
 use orchflow_core::flow::FlowLimits;
 use orchflow_core::hub::{Hub, HubOptions, Session};
+use orchflow_core::limits::POOL_MIN;
 use orchflow_core::metrics::ErrorKind;
 use orchflow_core::pty::{Command, Signal, SpawnError, Target};
 use orchflow_core::session::{EndingLimits, EventKind, OptionsError, SessionOptions, WriteError};
@@ -201,6 +202,20 @@ fn a_refused_program_does_not_use_up_a_place() {
         assert!(matches!(hub.spawn(&Command::new("/no/such"), SessionOptions::default()), Err(SpawnError::NotFound { .. })));
     }
     hub.spawn(&Command::new("true"), SessionOptions::default()).unwrap();
+}
+
+#[test]
+fn limits_that_nothing_could_run_in_are_refused() {
+    for (options, what) in [
+        (HubOptions { pool_bytes: POOL_MIN - 1, ..HubOptions::default() }, "a pool of 131071 bytes"),
+        (HubOptions { sessions_max: 0, ..HubOptions::default() }, "a hub of no sessions"),
+    ] {
+        for error in [Hub::builder().options(options).hosted().err(), Hub::builder().options(options).threaded().err()] {
+            let error = error.unwrap();
+            assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+            assert!(error.to_string().starts_with(what), "{error}");
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! A host that forks: the child is told that the terminals are its parent's, and leaves no trace on them.
+//! A host that forks: the child is told that the terminals are its parent's, and leaves no trace on them. As a daemon it
+//! may have terminals of its own.
 //!
 //! A program of its own, without the harness: a fork copies one thread only, so there must be no other.
 
@@ -15,7 +16,8 @@ use rustix::process::{Pid, WaitOptions, waitpid};
 fn main() {
     hub_its_host_drives(Hub::builder().events().hosted().unwrap());
     hub_with_a_thread(Hub::builder().events().threaded().unwrap());
-    println!("\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
+    daemon_that_closed_its_standard_descriptors();
+    println!("\ntest result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
 }
 
 fn hub_its_host_drives(hub: Hub) {
@@ -56,6 +58,22 @@ fn hub_with_a_thread(hub: Hub) {
     child_is_fine(child);
     let (hub, session, reader) = all.unwrap();
     still_echoes(&hub, &session, reader);
+}
+
+/// Then the descriptors opened next are 0, 1 and 2, where the terminal's child puts its own.
+fn daemon_that_closed_its_standard_descriptors() {
+    let child = fork(|| {
+        let hub = Hub::new().unwrap();
+        for fd in 0..3 {
+            // SAFETY: nobody in this copy owns the standard descriptors, and what it might print is nobody's concern.
+            unsafe { libc::close(fd) };
+        }
+        let echoes = [(); 3].map(|()| echo(&hub));
+        for (session, reader) in echoes {
+            still_echoes(&hub, &session, reader);
+        }
+    });
+    child_is_fine(child);
 }
 
 /// A session that returns what is typed.

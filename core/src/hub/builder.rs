@@ -9,7 +9,7 @@ use std::thread;
 use super::clock::Clock;
 use super::core::Core;
 use super::{Hub, Inner};
-use crate::limits::{POOL_BYTES, SESSIONS_MAX};
+use crate::limits::{POOL_BYTES, POOL_MIN, SESSIONS_MAX};
 use crate::metrics::ErrorKind;
 use crate::pty::PtyBackend;
 use crate::pty::unix::UnixPtys;
@@ -17,7 +17,7 @@ use crate::pty::unix::UnixPtys;
 /// Limits of a hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HubOptions {
-    /// Output buffers of all sessions together, in bytes.
+    /// Output buffers of all sessions together, in bytes. At least [`POOL_MIN`].
     pub pool_bytes: usize,
     /// Sessions at one time.
     pub sessions_max: usize,
@@ -26,6 +26,19 @@ pub struct HubOptions {
 impl Default for HubOptions {
     fn default() -> Self {
         HubOptions { pool_bytes: POOL_BYTES, sessions_max: SESSIONS_MAX }
+    }
+}
+
+impl HubOptions {
+    fn check(&self) -> io::Result<()> {
+        let refused = |what: String| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        match self {
+            HubOptions { pool_bytes, .. } if *pool_bytes < POOL_MIN => {
+                refused(format!("a pool of {pool_bytes} bytes cannot carry a flood: at least {POOL_MIN}"))
+            }
+            HubOptions { sessions_max: 0, .. } => refused("a hub of no sessions could open none: at least 1".into()),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -62,7 +75,7 @@ impl HubBuilder {
     /// A hub that its host drives.
     ///
     /// # Errors
-    /// As [`Hub::new`].
+    /// As [`Hub::new`], and [`InvalidInput`](io::ErrorKind::InvalidInput) for limits that nothing could run in.
     pub fn hosted(self) -> io::Result<Hub> {
         let core = self.core()?;
         core.show_events()?; // Silent for ever if events are not told.
@@ -72,7 +85,7 @@ impl HubBuilder {
     /// A hub that drives itself on one thread.
     ///
     /// # Errors
-    /// As [`Hub::threaded`].
+    /// As [`Hub::threaded`], and [`InvalidInput`](io::ErrorKind::InvalidInput) for limits that nothing could run in.
     pub fn threaded(self) -> io::Result<Hub> {
         let core = Arc::new(self.core()?);
         let driven = Arc::clone(&core);
@@ -81,6 +94,7 @@ impl HubBuilder {
     }
 
     fn core(self) -> io::Result<Core> {
+        self.options.check()?;
         let clock = if self.manual_clock { Clock::manual() } else { Clock::Monotonic };
         Core::new(self.options, self.backend.unwrap_or_else(|| Arc::new(UnixPtys)), clock, self.events)
     }

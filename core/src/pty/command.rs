@@ -104,6 +104,16 @@ impl Command {
         }
         env
     }
+
+    /// One variable of that environment.
+    pub fn variable(&self, name: &OsStr) -> Option<OsString> {
+        match self.env_changes.get(name) {
+            Some(change) => change.clone(),
+            None if self.env_inherited => std::env::var_os(name),
+            None => None,
+        }
+    }
+
     /// The first text that cannot be passed to a program: a NUL byte inside, or a variable's name that is empty or
     /// has `=`.
     pub(crate) fn malformed(&self) -> Option<OsString> {

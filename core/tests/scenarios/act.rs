@@ -90,7 +90,9 @@ impl Act {
 
     /// For a background job: waits until the leader was collected.
     pub(crate) fn wait_orphaned(self) -> Act {
-        self.then("while kill -0 $$ 2>/dev/null; do sleep 0.01; done", Script::wait_orphaned)
+        // Not for ever: where a failed test left nobody to collect the leader, its id stays.
+        let wait = "n=0; while kill -0 $$ 2>/dev/null && [ $n -lt 6000 ]; do n=$((n+1)); sleep 0.01; done";
+        self.then(wait, Script::wait_orphaned)
     }
 
     /// A background job that hang-ups do not end and that holds the terminal open for ever, in silence.

@@ -1,10 +1,10 @@
 //! Memory: what readers hold on to is theirs, what all share is bounded, and who waits for it goes on.
 
 use bytes::Bytes;
-use futures::future::join;
+use futures::future::{join, join_all};
 use orchflow_core::flow::FlowLimits;
 use orchflow_core::hub::{Output, Session};
-use orchflow_core::limits::{DRAIN_MAX, PINNED_BYTES, READ_MAX};
+use orchflow_core::limits::{DRAIN_MAX, PINNED_BYTES, POOL_MIN, READ_MAX};
 use orchflow_core::pty::Signal;
 use orchflow_core::session::SessionOptions;
 
@@ -15,7 +15,8 @@ use crate::stage::{Setting, Stage, until, within};
 scenarios! {
     both: reader_that_holds_too_many_chunks_waits_until_it_drops_some, spent_memory_stops_only_the_one_who_needs_more,
         memory_comes_back_when_a_reader_catches_up, session_that_is_over_leaves_no_memory_behind,
-        memory_spent_at_the_end_of_an_orphan_does_not_hide_the_exit;
+        memory_spent_at_the_end_of_an_orphan_does_not_hide_the_exit, smallest_pool_carries_two_floods,
+        histories_nobody_claims_give_way_to_the_last_byte;
 }
 
 fn reader_that_holds_too_many_chunks_waits_until_it_drops_some(setting: Setting) {
@@ -147,5 +148,35 @@ fn memory_spent_at_the_end_of_an_orphan_does_not_hide_the_exit(setting: Setting)
         stage.advance(DRAIN_MAX).await;
         assert!(listener.end().await.orphaned);
         assert_same(&listener.heard, flood_bytes(0..listener.heard.len()));
+    });
+}
+
+fn smallest_pool_carries_two_floods(setting: Setting) {
+    setting.pool_bytes(POOL_MIN).play(async |stage| {
+        let mut floods = [flooding(&stage), flooding(&stage)].map(|flood| Listener::new(flood.reader()));
+        join_all(floods.iter_mut().map(Listener::end)).await;
+        for flood in &floods {
+            assert_same(&flood.heard, flood_bytes(0..FLOOD));
+        }
+    });
+}
+
+fn histories_nobody_claims_give_way_to_the_last_byte(setting: Setting) {
+    const COUNT: usize = 21_000; // Into the third segment, the first of full size.
+    const SESSIONS: usize = POOL / READ_MAX;
+    setting.pool_bytes(POOL).play(async |stage| {
+        let mut held = Vec::new();
+        for number in 0..SESSIONS {
+            // Some are over, some could go on.
+            let act = Act::new().flood(COUNT);
+            let session = stage.spawn(if number % 2 == 0 { act } else { act.gate("never") });
+            let mut listener = Listener::new(session.reader());
+            listener.hear_bytes(COUNT).await;
+            held.push(session);
+        }
+        let mut flood = Listener::new(flooding(&stage).reader());
+        flood.end().await;
+        assert_same(&flood.heard, flood_bytes(0..FLOOD));
+        assert!(held.iter().any(|session| session.range().is_empty()), "nothing had to be given up");
     });
 }

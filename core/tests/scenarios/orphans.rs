@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use futures::future::join;
 use orchflow_core::flow::FlowLimits;
-use orchflow_core::limits::{DRAIN_MAX, DRAIN_QUIET};
+use orchflow_core::limits::{DRAIN_MAX, DRAIN_QUIET, READ_MAX};
 use orchflow_core::pty::{Exit, ExitStatus, Signal};
 use orchflow_core::session::SessionOptions;
 
@@ -13,7 +14,7 @@ use crate::stage::{Provider, Setting, until, within};
 
 scenarios! {
     both: silent_orphan_is_left_after_the_quiet_time, talking_orphan_is_left_after_the_longest_time,
-        end_is_told_although_the_reader_does_not_read;
+        end_is_told_although_the_reader_does_not_read, patience_with_an_orphan_does_not_run_while_nobody_reads;
 }
 
 const ORPHANED: Exit = Exit { status: ExitStatus::Code(7), orphaned: true };
@@ -88,5 +89,30 @@ fn end_is_told_although_the_reader_does_not_read(setting: Setting) {
         assert_eq!(within("the exit", session.exited()).await, ORPHANED);
         assert_eq!(listener.end().await, ORPHANED);
         assert_same(&listener.heard, flood_bytes(0..COUNT));
+    });
+}
+
+fn patience_with_an_orphan_does_not_run_while_nobody_reads(setting: Setting) {
+    setting.manual_clock().play(async |stage| {
+        let flow = FlowLimits { high_bytes: 2, low_bytes: 1, ..FlowLimits::default() };
+        let orphan = Act::new().ignore(Signal::Hangup).wait_orphaned().gate("talk").flood_without_end();
+        let session = stage.spawn_with(Act::new().background(orphan).exit(7), SessionOptions { flow, ..SessionOptions::default() });
+        let mut listener = Listener::new(session.reader());
+        stage.process_exited(&session).await;
+        stage.release("talk");
+        // It says more than any process can have left behind, so it is held up like any other.
+        until("an orphan that is held up", || session.range().end >= READ_MAX as u64 && stage.hub.metrics().paused == 1).await;
+        stage.advance(100 * DRAIN_MAX).await;
+        assert_eq!(session.exit(), None, "what was not read was taken for drained");
+        listener.hear_bytes(session.range().end as usize + 1).await;
+        // While it is heard the clock runs, whenever it is not held up.
+        let time = async {
+            while session.exit().is_none() {
+                stage.advance(DRAIN_MAX).await;
+            }
+        };
+        let (exit, ()) = join(listener.end(), time).await;
+        assert_eq!(exit, ORPHANED);
+        assert_same(&listener.heard, flood_bytes(0..listener.heard.len()));
     });
 }

@@ -19,8 +19,10 @@ pub(super) fn find(command: &Command) -> Result<OsString, SpawnError> {
     if let Some(text) = command.malformed() {
         return Err(SpawnError::Malformed { text });
     }
+    if let Some(directory) = command.directory() {
+        check_directory(directory).map_err(|source| SpawnError::BadDirectory { dir: directory.to_owned(), source })?;
+    }
     let directory = command.directory().unwrap_or(Path::new("."));
-    check_directory(directory).map_err(|source| SpawnError::BadDirectory { dir: directory.to_owned(), source })?;
     let program = command.program();
     if program.as_bytes().contains(&b'/') {
         return match inspect(directory, program) {
@@ -30,7 +32,7 @@ pub(super) fn find(command: &Command) -> Result<OsString, SpawnError> {
             Found::Forbidden => Err(SpawnError::PermissionDenied { program: program.to_owned() }),
         };
     }
-    let path = command.environment().remove(OsStr::new("PATH")).unwrap_or_else(|| DEFAULT_PATH.into());
+    let path = command.variable(OsStr::new("PATH")).unwrap_or_else(|| DEFAULT_PATH.into());
     find_in_path(directory, program, &path)
 }
 

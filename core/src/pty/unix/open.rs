@@ -25,7 +25,7 @@ pub(super) fn open(size: Size) -> Result<Opened, SpawnError> {
     let master = retry_on_intr(|| rustix::pty::openpt(flags)).map_err(refused("open a terminal"))?;
     rustix::pty::grantpt(&master).map_err(refused("grant the terminal"))?;
     rustix::pty::unlockpt(&master).map_err(refused("unlock the terminal"))?;
-    let peer = open_peer(&master).map_err(refused("open the terminal's other side"))?;
+    let peer = open_peer(&master).and_then(above_standard).map_err(refused("open the terminal's other side"))?;
     rustix::termios::tcsetwinsize(&peer, winsize(size)).map_err(refused("set the terminal's size"))?;
     let mut termios = rustix::termios::tcgetattr(&peer).map_err(refused("read the terminal's modes"))?;
     termios.input_modes |= InputModes::IUTF8;
@@ -71,6 +71,12 @@ fn open_peer(master: &OwnedFd) -> Result<OwnedFd, Errno> {
         }
         other => other,
     }
+}
+
+/// Moves a descriptor out of the way of 0, where the child puts its terminal, which it opens through this. A host that
+/// closes its own 0 on another thread in the middle of this would have the peer come to lie there.
+fn above_standard(fd: OwnedFd) -> Result<OwnedFd, Errno> {
+    if fd.as_raw_fd() > 2 { Ok(fd) } else { rustix::io::fcntl_dupfd_cloexec(&fd, 3) }
 }
 
 #[cfg(test)]

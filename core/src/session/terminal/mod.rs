@@ -1,20 +1,24 @@
 //! A terminal and all that is decided about it, behind one lock of its driver's.
 
+mod asked;
+mod readers;
+
 use std::io;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
+
+use readers::Suspended;
+pub use readers::Suspension;
 
 use super::ending::Ending;
-use super::error::{ResumeError, WriteError};
 use super::event::EventKind;
 use super::ladder::Ladder;
-use super::lane::{Dropped, InputLane, Next};
+use super::lane::{InputLane, Next};
 use super::options::SessionOptions;
 use crate::flow::Flow;
 use crate::limits::READ_MAX;
 use crate::metrics::{ErrorKind, ExitKind, Metrics};
-use crate::pty::{Doorbell, Exit, ExitStatus, Interest, Pty, Signal, Target};
+use crate::pty::{Doorbell, Exit, ExitStatus, Interest, Pty};
 use crate::ring::{Mode, PoolSpent, Reader, Wakes, Writer};
 use crate::size::Size;
 use crate::time::Time;
@@ -42,10 +46,6 @@ pub enum ReadTurn {
     /// The pool's budget is spent: see [`Effects::starved`].
     Starved,
 }
-
-/// Names a reader that was suspended, for its return.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Suspension(u64);
 
 /// One terminal, its log and its process.
 ///
@@ -80,12 +80,6 @@ pub struct Terminal {
     room_wanted: bool,
     /// When input was last accepted and no output has come since.
     echo_since: Option<Time>,
-}
-
-struct Suspended {
-    name: Suspension,
-    reader: Reader,
-    until: Time,
 }
 
 impl Terminal {
@@ -246,176 +240,7 @@ impl Terminal {
         [ending, hold, climb, self.flow.poll_timeout()].into_iter().flatten().min()
     }
 
-    // ---- What a host asks for ----
-
-    /// Accepts input, and writes it at once when nothing waits before it. Returns how many bytes were accepted: all, or as
-    /// many as the queue has room for.
-    ///
-    /// `urgent` input (an interrupt key) discards the input that still waits, where the terminal itself would discard
-    /// it; elsewhere it keeps its place.
-    ///
-    /// # Errors
-    /// [`WriteError`]; nothing was accepted then.
-    pub fn write(&mut self, now: Time, bytes: &[u8], urgent: bool, effects: &mut Effects) -> Result<usize, WriteError> {
-        let Some(pty) = self.pty.as_mut().filter(|_| self.ending.status().is_none() && self.exit.is_none()) else {
-            return Err(WriteError::Closed);
-        };
-        if urgent && !self.lane.is_empty() {
-            let mode = pty.line_mode().map_err(WriteError::Io)?;
-            if mode.signals && mode.flushes {
-                report(&self.metrics, self.lane.discard(), effects);
-            }
-        }
-        let room = self.lane.room();
-        if room == 0 && !bytes.is_empty() {
-            self.room_wanted = true;
-            return Err(WriteError::Full { limit: self.options.input_queue_bytes });
-        }
-        let bytes = &bytes[..bytes.len().min(room)];
-        self.lane.check(bytes, || pty.line_mode())?;
-        let mut written = 0;
-        if self.lane.is_empty() && !bytes.is_empty() {
-            written = match pty.write(bytes) {
-                Ok(written) => written,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-                Err(error) => return Err(WriteError::Io(error)),
-            };
-            self.lane.pass(written);
-        }
-        if written < bytes.len() {
-            self.lane.push(&bytes[written..]);
-            self.settle(now, effects);
-        }
-        self.metrics.input(bytes.len());
-        if !bytes.is_empty() {
-            self.echo_since.get_or_insert(now);
-        }
-        Ok(bytes.len())
-    }
-
-    /// Wakes `waker` when the input queue has room again.
-    pub fn want_room(&mut self, waker: &Waker) {
-        if !self.writers.iter().any(|known| known.will_wake(waker)) {
-            self.writers.push(waker.clone());
-        }
-    }
-
-    /// Changes the size, after the input that was accepted before. Returns the request's number; the event tells what
-    /// resulted.
-    ///
-    /// # Errors
-    /// [`WriteError::Closed`] when nobody is left to be told, or what the system says.
-    pub fn resize(&mut self, now: Time, size: Size, effects: &mut Effects) -> Result<u64, WriteError> {
-        let Some(pty) = self.pty.as_mut().filter(|_| self.exit.is_none()) else { return Err(WriteError::Closed) };
-        if self.lane.is_empty() {
-            self.size = pty.resize(size).map_err(WriteError::Io)?;
-            self.resizes += 1;
-            effects.events.push(EventKind::Resized { number: self.resizes, size: self.size });
-        } else {
-            self.resizes += 1;
-            self.lane.push_resize(self.resizes, size);
-            self.settle(now, effects);
-        }
-        Ok(self.resizes)
-    }
-
-    /// Sends a signal.
-    ///
-    /// # Errors
-    /// [`WriteError::Closed`] when the session has ended, or what the system says.
-    pub fn signal(&mut self, signal: Signal, target: Target) -> Result<(), WriteError> {
-        let pty = self.pty.as_mut().filter(|_| self.exit.is_none()).ok_or(WriteError::Closed)?;
-        pty.signal(signal, target).map_err(WriteError::Io)
-    }
-
-    /// Climbs the close ladder: hang-up, terminate, kill, to the whole session, with `grace` after each.
-    pub fn close(&mut self, now: Time, grace: Duration, effects: &mut Effects) {
-        if self.pty.is_none() {
-            return;
-        }
-        self.first_reader = None; // Who closes before anybody has begun to read does not mean to.
-        self.ladder.start(now, grace);
-        self.discard_input(effects);
-        self.climb(now);
-        self.settle(now, effects);
-    }
-
-    /// Ends at once: kills the whole session and gives the terminal up without reading on. What was not read is
-    /// lost, and said to be.
-    pub fn abandon(&mut self, effects: &mut Effects) -> Option<Box<dyn Pty>> {
-        if let Some(pty) = &mut self.pty {
-            // They may be gone already; that is what we want.
-            drop(pty.dismiss(&[Signal::Hangup, Signal::Continue, Signal::Kill]));
-        }
-        let status = self.ending.status().unwrap_or(ExitStatus::Unknown);
-        self.finish(Exit { status, orphaned: !self.ending.is_end_of_output() }, effects);
-        self.suspended.clear();
-        self.first_reader = None;
-        self.pty.take()
-    }
-
-    // ---- Readers ----
-
-    /// A reader from `offset` on, or from the oldest byte held. Until there is a first one, the terminal is read no further than
-    /// the high watermark, so that nothing is lost before anybody looks.
-    pub fn reader(&mut self, mode: Mode, offset: Option<u64>) -> Reader {
-        let reader = Reader::new(&self.log, mode, offset.unwrap_or_else(|| self.log.start()));
-        self.first_reader = None;
-        reader
-    }
-
-    /// Acknowledgements have come, or a reader has left or begun to wait: reading may go on.
-    pub fn handle_acknowledged(&mut self, now: Time, effects: &mut Effects) {
-        self.handle_timeout(now, effects);
-    }
-
-    /// Keeps `reader`'s claim although its link broke.
-    pub fn suspend(&mut self, now: Time, reader: Reader) -> Suspension {
-        self.suspensions += 1;
-        let name = Suspension(self.suspensions);
-        self.suspended.push(Suspended { name, reader, until: now + self.options.resume_hold });
-        name
-    }
-
-    /// Gives a suspended reader back, at the place it had.
-    ///
-    /// # Errors
-    /// [`ResumeError::Expired`] when it was held for too long, or came back before.
-    pub fn resume(&mut self, name: Suspension) -> Result<Reader, ResumeError> {
-        let index = self.suspended.iter().position(|suspended| suspended.name == name).ok_or(ResumeError::Expired)?;
-        Ok(self.suspended.swap_remove(index).reader)
-    }
-
-    /// Memory may be had again.
-    pub fn handle_relief(&mut self, now: Time, effects: &mut Effects) {
-        self.starved = false;
-        self.settle(now, effects);
-    }
-
-    /// Nobody is left who could read: no claim holds the terminal up any more.
-    pub fn forget_readers(&mut self, now: Time, effects: &mut Effects) {
-        self.first_reader = None;
-        self.suspended.clear();
-        effects.eased = true;
-        self.settle(now, effects);
-    }
-
-    /// Gives up the oldest stretch of history; returns the bytes freed.
-    pub fn shrink(&mut self) -> usize {
-        self.log.shrink()
-    }
-
     // ---- What it is ----
-
-    /// Bytes of memory the history takes.
-    pub fn held_bytes(&self) -> usize {
-        self.log.held_bytes()
-    }
-
-    /// Whether it waits for memory.
-    pub fn is_starved(&self) -> bool {
-        self.starved
-    }
 
     /// Offsets of the oldest byte held and of the next one to come.
     pub fn range(&self) -> std::ops::Range<u64> {
@@ -543,7 +368,8 @@ impl Terminal {
             return;
         }
         // All that the process itself wrote is in the log once a read finds nothing; or once more was read than a
-        // kernel holds back (20 KiB), since it can write no more.
+        // kernel holds back (20 KiB), since it can write no more. So it is when this look has to stop for a reader's debt.
+        let too_long = self.ending.is_patience_over(now, false);
         let mut read = 0;
         let mut drained = false;
         while read < READ_MAX && !drained {
@@ -554,48 +380,11 @@ impl Terminal {
             }
         }
         if self.exit.is_none()
-            && self.ending.is_patience_over(now, drained)
+            && (too_long || self.ending.is_patience_over(now, drained))
             && let Some(exit) = self.ending.exit(true)
         {
             self.finish(exit, effects);
             self.settle(now, effects);
         }
-    }
-
-    /// The program that input was accepted for may have gone, and its terminal now collects lines: input with a line too
-    /// long for it would arrive cut, so none of it does.
-    fn drop_what_overflows(&mut self, effects: &mut Effects) {
-        if !self.lane.may_overflow() {
-            return;
-        }
-        let mode = self.pty.as_ref().and_then(|pty| pty.line_mode().ok());
-        if mode.is_some_and(|mode| self.lane.overflows(&mode)) {
-            self.metrics.error(ErrorKind::InputLineTooLong);
-            self.discard_input(effects);
-        }
-    }
-
-    fn discard_input(&mut self, effects: &mut Effects) {
-        report(&self.metrics, self.lane.discard(), effects);
-        self.tell_room(effects);
-    }
-
-    /// Tells those who wait for room, once a good part of the queue is free: waking them for a byte would make them
-    /// write a byte.
-    fn tell_room(&mut self, effects: &mut Effects) {
-        if self.lane.room() < self.options.input_queue_bytes.div_ceil(4) {
-            return;
-        }
-        self.writers.drain(..).for_each(|waker| effects.wakes.push(waker));
-        if std::mem::take(&mut self.room_wanted) {
-            effects.events.push(EventKind::InputReady);
-        }
-    }
-}
-
-fn report(metrics: &Metrics, dropped: Option<Dropped>, effects: &mut Effects) {
-    if let Some(Dropped { from, to }) = dropped {
-        metrics.input_dropped((to - from) as usize);
-        effects.events.push(EventKind::InputDropped { from, to });
     }
 }
