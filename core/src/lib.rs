@@ -47,11 +47,15 @@
 
 pub mod flow;
 #[cfg(not(orchflow_loom))] // The models see nothing above the ring.
+pub mod host;
+#[cfg(not(orchflow_loom))]
 pub mod hub;
 pub mod id;
 pub mod input;
 pub mod limits;
 pub mod metrics;
+#[cfg(not(orchflow_loom))]
+pub mod peer;
 #[cfg(not(orchflow_loom))]
 pub mod protocol;
 pub mod pty;

@@ -117,3 +117,20 @@ pub const PING_EVERY: Duration = Duration::from_secs(15);
 
 /// How long a connection may take to prove who it is.
 pub const PROOF_WAIT: Duration = Duration::from_secs(10);
+
+// ---- Serving ----
+
+/// Clients of one server that are told apart, for their return and for input sent twice.
+pub const CLIENTS_MAX: usize = 1024;
+
+/// Answers to Spawn that a client can ask for again after its link broke.
+pub const SPAWNS_REMEMBERED: usize = 64;
+
+/// How long a session that has ended can still be watched, if nobody watches it.
+pub const ENDED_KEPT: Duration = Duration::from_secs(300);
+
+/// Characters of a session's title.
+pub const TITLE_CHARS: usize = 256;
+
+/// Output that an interrupt key makes stale, for a stream that may miss some, in bytes: several screens of it.
+pub const STALE_BYTES: u64 = 64 << 10;

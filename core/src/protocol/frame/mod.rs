@@ -207,6 +207,11 @@ impl Frames {
     pub fn new(message: Bytes, frame_max: usize) -> Frames {
         Frames { length: message.len(), rest: message, frame_max }
     }
+
+    /// From the next frame on, frames may have `frame_max` bytes: see [`FrameDecoder::set_frame_max`].
+    pub fn set_frame_max(&mut self, frame_max: usize) {
+        self.frame_max = frame_max;
+    }
 }
 
 impl Iterator for Frames {
