@@ -48,7 +48,7 @@ impl Label {
 /// A number nobody can foresee, used once: what makes an old proof worthless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
-pub struct Nonce(#[serde(with = "serde_bytes")] [u8; SECRET_BYTES]);
+pub struct Nonce(#[serde(with = "crate::protocol::fixed")] [u8; SECRET_BYTES]);
 
 impl Nonce {
     /// The nonce of these bytes, which must come from a cryptographic random source.
@@ -60,7 +60,7 @@ impl Nonce {
 /// What a side shows to prove that it holds a secret. Compares in constant time.
 #[derive(Clone, Copy, Debug, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
-pub struct Mac(#[serde(with = "serde_bytes")] [u8; SECRET_BYTES]);
+pub struct Mac(#[serde(with = "crate::protocol::fixed")] [u8; SECRET_BYTES]);
 
 impl Mac {
     /// Its bytes.

@@ -31,6 +31,7 @@
 //! Deliberately absent: who may say what when. That is for the machines of both ends, which stand on top of this.
 
 pub mod cbor;
+mod fixed;
 pub mod frame;
 pub mod handshake;
 pub mod kind;

@@ -130,7 +130,7 @@ impl Pass {
 /// What a server gives a client, so that it can come back as the same one.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
-pub struct ResumeSecret(#[serde(with = "serde_bytes")] [u8; SECRET_BYTES]);
+pub struct ResumeSecret(#[serde(with = "crate::protocol::fixed")] [u8; SECRET_BYTES]);
 
 impl ResumeSecret {
     /// The secret of these bytes, which must come from a cryptographic random source.

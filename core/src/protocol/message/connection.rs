@@ -55,7 +55,7 @@ pub struct ResumePoint {
 /// Who a client is, to the server that named it. 128 random bits; a name, not a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ClientId(#[serde(with = "serde_bytes")] [u8; 16]);
+pub struct ClientId(#[serde(with = "crate::protocol::fixed")] [u8; 16]);
 
 impl ClientId {
     /// The id of these bytes.
@@ -72,7 +72,7 @@ impl ClientId {
 /// One run of a server: another after each restart, when session numbers begin anew. 128 random bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct InstanceId(#[serde(with = "serde_bytes")] [u8; 16]);
+pub struct InstanceId(#[serde(with = "crate::protocol::fixed")] [u8; 16]);
 
 impl InstanceId {
     /// The id of these bytes.
