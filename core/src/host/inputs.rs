@@ -222,3 +222,121 @@ impl Inputs {
         whose.into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(sequence: u64, bytes: &'static str) -> Input {
+        Input { sequence, bytes: Bytes::from_static(bytes.as_bytes()), urgent: false, reply: false }
+    }
+
+    const ALICE: ClientId = ClientId::from_bytes([1; 16]);
+    const BOB: ClientId = ClientId::from_bytes([2; 16]);
+
+    /// A terminal that takes so many bytes, and then has no room, or is gone.
+    struct Terminal {
+        room: usize,
+        gone: bool,
+        taken: Vec<u8>,
+    }
+
+    impl Terminal {
+        fn with_room(room: usize) -> Terminal {
+            Terminal { room, gone: false, taken: Vec::new() }
+        }
+
+        fn write(&mut self, bytes: &[u8]) -> Result<usize, WriteError> {
+            if self.gone {
+                return Err(WriteError::Closed);
+            }
+            let count = bytes.len().min(self.room);
+            self.room -= count;
+            self.taken.extend_from_slice(&bytes[..count]);
+            if count == 0 { Err(WriteError::Full { limit: 0 }) } else { Ok(count) }
+        }
+
+        fn settle(&mut self, inputs: &mut Inputs, client: ClientId) -> Option<Settled> {
+            inputs.settle(client, |bytes, _| self.write(bytes))
+        }
+    }
+
+    fn settled(sequence: u64) -> Option<Settled> {
+        Some(Settled { sequence, refused: None, dropped: None })
+    }
+
+    #[test]
+    fn what_is_sent_again_after_a_break_is_typed_once() {
+        let (mut inputs, mut terminal) = (Inputs::default(), Terminal::with_room(5));
+        for (sequence, bytes) in [(1, "abc"), (2, "def"), (3, "ghi")] {
+            assert_eq!(inputs.of(ALICE).arrive(&input(sequence, bytes)), Arrival::New);
+        }
+        assert_eq!(terminal.settle(&mut inputs, ALICE), settled(1));
+        // The link breaks between acceptance and acknowledgement; all that was not acknowledged comes again.
+        for (sequence, bytes) in [(1, "abc"), (2, "def"), (3, "ghi")] {
+            assert_eq!(inputs.of(ALICE).arrive(&input(sequence, bytes)), Arrival::Known { settled: 1 });
+        }
+        assert_eq!(inputs.of(ALICE).arrive(&input(4, "jkl")), Arrival::New);
+        terminal.room = 100;
+        assert_eq!(terminal.settle(&mut inputs, ALICE), settled(4));
+        assert_eq!(terminal.taken, b"abcdefghijkl");
+        assert_eq!(inputs.settled(ALICE), 4);
+    }
+
+    #[test]
+    fn a_hole_is_named_once_and_what_follows_is_void_until_it_is_filled() {
+        let mut inbox = Inbox::default();
+        assert!(
+            matches!(inbox.arrive(&input(3, "c")), Arrival::Refused(refused) if refused.sequence == 1 && refused.code == ErrorCode::InputGap)
+        );
+        assert_eq!(inbox.arrive(&input(4, "d")), Arrival::Void);
+        assert_eq!(inbox.arrive(&input(1, "a")), Arrival::New);
+        assert!(matches!(inbox.arrive(&input(3, "c")), Arrival::Refused(refused) if refused.sequence == 2));
+    }
+
+    #[test]
+    fn a_program_that_does_not_read_holds_its_typist_up_at_the_window() {
+        let mut inbox = Inbox::default();
+        let half = Bytes::from(vec![b'x'; INPUT_WINDOW_BYTES as usize / 2]);
+        let input = |sequence| Input { sequence, bytes: half.clone(), urgent: false, reply: false };
+        assert_eq!([1, 2].map(|sequence| inbox.arrive(&input(sequence))), [Arrival::New, Arrival::New]);
+        assert!(matches!(inbox.arrive(&input(3)), Arrival::Refused(refused) if refused.sequence == 3 && refused.retryable));
+        assert_eq!(inbox.arrive(&input(4)), Arrival::Void);
+    }
+
+    #[test]
+    fn what_a_gone_program_did_not_take_counts_as_never_sent() {
+        let (mut inputs, mut terminal) = (Inputs::default(), Terminal::with_room(100));
+        inputs.of(ALICE).arrive(&input(1, "abc"));
+        terminal.settle(&mut inputs, ALICE);
+        terminal.gone = true;
+        inputs.of(ALICE).arrive(&input(2, "def"));
+        let Some(Settled { sequence: 1, refused: Some(refused), dropped: None }) = terminal.settle(&mut inputs, ALICE) else { panic!() };
+        assert_eq!((refused.sequence, refused.code), (2, ErrorCode::Ended));
+        assert_eq!(inputs.of(ALICE).arrive(&input(3, "ghi")), Arrival::Void);
+        assert_eq!(inputs.of(ALICE).arrive(&input(2, "def")), Arrival::New);
+    }
+
+    #[test]
+    fn half_of_an_input_that_was_taken_cannot_be_untaken() {
+        let (mut inputs, mut terminal) = (Inputs::default(), Terminal::with_room(2));
+        inputs.of(ALICE).arrive(&input(1, "abc"));
+        assert_eq!(terminal.settle(&mut inputs, ALICE), None);
+        terminal.gone = true;
+        let Some(Settled { sequence: 1, refused: Some(_), dropped: Some(dropped) }) = terminal.settle(&mut inputs, ALICE) else { panic!() };
+        assert_eq!(dropped, InputDropped { from: 1, to: 1, bytes: 1 });
+    }
+
+    #[test]
+    fn dropped_bytes_are_told_to_whom_they_belonged() {
+        let (mut inputs, mut terminal) = (Inputs::default(), Terminal::with_room(100));
+        for (client, sequence, bytes) in [(ALICE, 1, "0123"), (BOB, 1, "45"), (ALICE, 2, "67"), (ALICE, 3, "89")] {
+            inputs.of(client).arrive(&input(sequence, bytes));
+            terminal.settle(&mut inputs, client);
+        }
+        let alice = (ALICE, InputDropped { from: 2, to: 3, bytes: 4 });
+        let bob = (BOB, InputDropped { from: 1, to: 1, bytes: 1 });
+        assert_eq!(inputs.dropped(5, 10), [alice, bob]);
+        assert_eq!(inputs.dropped(5, 10), []);
+    }
+}
