@@ -63,7 +63,7 @@ pub struct Flags(u8);
 impl Flags {
     /// None of them.
     pub const NONE: Flags = Flags(0);
-    /// Output that was first sent before this viewer came: terminals must not answer queries in it.
+    /// Output in which somebody else's terminal may have answered the queries: this viewer's must not.
     pub const REPLAY: Flags = Flags(1 << 3);
     /// More of the same follows at once: the rest of a list, or output that is ready.
     pub const MORE: Flags = Flags(1 << 4);

@@ -15,7 +15,7 @@ pub struct Output {
     pub offset: u64,
     /// The bytes. A character may be cut at either end.
     pub bytes: Bytes,
-    /// Whether others may have seen them before this viewer came: its terminal must not answer queries in them.
+    /// Whether somebody else's terminal may have answered the queries in them: this viewer's must not.
     pub replay: bool,
     /// Whether more follows at once.
     pub more: bool,
