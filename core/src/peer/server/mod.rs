@@ -216,7 +216,7 @@ impl ServerPeer {
             let claim = if broke { world.terminals.suspend(id) } else { None };
             world.terminals.shut(id);
             if let (Some(claim), Some(client)) = (claim, client.and_then(|client| world.host.clients.get_mut(client))) {
-                client.parked.push(Parked { session: lane.session, claim });
+                client.parked.push(Parked { session: lane.session, claim, role: lane.role, lossy: lane.is_lossy() });
             }
             world.host.leave(lane.session, id);
         }
