@@ -72,25 +72,25 @@ fn first_hello() -> Hello {
 
 pub(crate) fn challenge() -> Frame {
     let features = Features::default();
-    connection(Message::Challenge(Challenge {
+    connection(Message::Challenge(Box::new(Challenge {
         version: 1,
         nonce: Nonce::from_bytes([0xbb; 32]),
         instance: INSTANCE,
         features: features.agree(&features),
-    }))
+    })))
 }
 
 /// A session in the other direction: what both proofs of the worked example are over.
 pub(crate) fn server_proof() -> Frame {
     let (hello, challenge) = (hello().to_bytes(), challenge().to_bytes());
     let seen = Transcript { authority: AUTHORITY, hello: &hello, challenge: &challenge };
-    connection(Message::Proof(Proof { mac: seen.server_proof(&pass()), resume: None }))
+    connection(Message::Proof(Box::new(Proof { mac: seen.server_proof(&pass()), resume: None })))
 }
 
 pub(crate) fn client_proof() -> Frame {
     let (hello, challenge) = (hello().to_bytes(), challenge().to_bytes());
     let seen = Transcript { authority: AUTHORITY, hello: &hello, challenge: &challenge };
-    connection(Message::Proof(Proof { mac: seen.client_proof(&pass()), resume: None }))
+    connection(Message::Proof(Box::new(Proof { mac: seen.client_proof(&pass()), resume: None })))
 }
 
 pub(crate) fn samples() -> Vec<Sample> {
@@ -122,10 +122,10 @@ fn handshake() -> Vec<Sample> {
         sample("hello", hello()),
         sample("hello-again", hello_again()),
         sample("challenge", challenge()),
-        sample("challenge-features", connection(Message::Challenge(chosen))),
+        sample("challenge-features", connection(Message::Challenge(Box::new(chosen)))),
         sample("proof-server", server_proof()),
         sample("proof-client", client_proof()),
-        sample("proof-resume", connection(Message::Proof(both))),
+        sample("proof-resume", connection(Message::Proof(Box::new(both)))),
         sample("welcome", connection(Message::Welcome(Box::new(welcome)))),
         sample("welcome-back", connection(Message::Welcome(Box::new(back)))),
     ]
