@@ -142,6 +142,19 @@ fn answer_ends_the_dispatch_which_says_that_there_is_more() {
 }
 
 #[test]
+fn spent_budget_says_that_there_is_more() {
+    watched(|| {
+        let host = Host::new();
+        for _ in 0..FLOODS {
+            let reads = host.reads();
+            assert_eq!(host.hub.dispatch(1).unwrap(), Turn::More);
+            assert_eq!(host.reads() - reads, FLOODS as u64, "a budget is looked at after each turn");
+            assert!(host.is_readable());
+        }
+    });
+}
+
+#[test]
 fn floods_go_on_although_somebody_types_in_every_turn() {
     watched(|| {
         let mut host = Host::new();

@@ -81,7 +81,7 @@ pub(super) const LIST: &[Protection] = &[
         code: "self.ended || into.is_empty()",
         removed: "self.ended || into.is_empty() || (self.peer.is_none() && rustix::io::ioctl_fionread(&self.terminal) == Ok(0) && { self.ended = true; true })",
         program: "scenarios",
-        tests: "tail::what_the_kernel_hides_is_read_too::",
+        tests: "tail::every_byte_comes_before_the_exit::threaded::unix",
     },
     Protection {
         hazards: &[3],

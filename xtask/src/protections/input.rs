@@ -31,7 +31,7 @@ pub(super) const LIST: &[Protection] = &[
         code: "bytes.advance(written);",
         removed: "bytes.clear();",
         program: "scenarios",
-        tests: "input::many_small_writes_stay_in_order::threaded::unix",
+        tests: "input::paste_into_an_echo_completes::threaded::scripted",
     },
     Protection {
         hazards: &[4],
@@ -51,7 +51,7 @@ pub(super) const LIST: &[Protection] = &[
         code: "self.lane.is_empty() && !bytes.is_empty()",
         removed: "!bytes.is_empty()",
         program: "scenarios",
-        tests: "input::many_small_writes_stay_in_order::threaded::unix",
+        tests: "input::paste_into_an_echo_completes::threaded::scripted",
     },
     Protection {
         hazards: &[4],
@@ -81,7 +81,7 @@ pub(super) const LIST: &[Protection] = &[
         code: "self.writers.drain(..).for_each(|waker| effects.wakes.push(waker));",
         removed: "",
         program: "scenarios",
-        tests: "faces::byte_stream_copies_both_ways_under_pressure::threaded::unix",
+        tests: "faces::byte_stream_that_waits_for_room_is_woken_by_room::threaded",
     },
     Protection {
         hazards: &[5],

@@ -101,7 +101,7 @@ pub(super) const LIST: &[Protection] = &[
         code: "self.pool.relief.take().into_iter().for_each(Waker::wake);",
         removed: "",
         program: "exhaustion",
-        tests: "memory_of_a_session_that_is_gone_goes_to_those_that_wait_for_it",
+        tests: "memory_held_as_chunks_goes_to_those_that_wait_once_it_is_let_go",
     },
     Protection {
         hazards: &[13],

@@ -31,7 +31,7 @@ pub(super) const LIST: &[Protection] = &[
         code: "self.session.reconsider();",
         removed: "",
         program: "scenarios",
-        tests: "readers::slow_owner_stops_the_child_and_loses_nothing::threaded",
+        tests: "readers::acknowledgement_alone_has_the_terminal_read_on::threaded",
     },
     Protection {
         hazards: &[12],

@@ -90,8 +90,8 @@ pub(super) const LIST: &[Protection] = &[
         after: "fn flags(interest: Interest) -> epoll::EventFlags { let mut flags = ",
         code: "epoll::EventFlags::empty()",
         removed: "epoll::EventFlags::ET",
-        program: "scenarios",
-        tests: "fairness::burst_arrives_whole_one_read_at_a_time::threaded::unix",
+        program: LIB,
+        tests: "hub::poller::",
     },
     Protection {
         hazards: &[11],
@@ -101,7 +101,7 @@ pub(super) const LIST: &[Protection] = &[
         code: "Turn::More",
         removed: "Turn::Idle",
         program: "scenarios",
-        tests: "fairness::burst_arrives_whole_one_read_at_a_time::tokio",
+        tests: "turns::spent_budget_says_that_there_is_more",
     },
     Protection {
         hazards: &[11],
@@ -136,8 +136,8 @@ pub(super) const LIST: &[Protection] = &[
         after: "let first = self.due.first_entry()?; (",
         code: "first.key().at <= now",
         removed: "true",
-        program: "scenarios",
-        tests: "clock::timer_wakes_the_hub_when_it_is_due::hosted",
+        program: LIB,
+        tests: "hub::timers::",
     },
     Protection {
         hazards: &[22],
@@ -147,7 +147,7 @@ pub(super) const LIST: &[Protection] = &[
         code: "TimerfdClockId::Monotonic",
         removed: "TimerfdClockId::Realtime",
         program: "scenarios",
-        tests: "clock::idle_hub_makes_no_turn::threaded",
+        tests: "clock::timer_wakes_the_hub_when_it_is_due::hosted::scripted",
     },
     Protection {
         hazards: &[22],
@@ -166,8 +166,8 @@ pub(super) const LIST: &[Protection] = &[
         after: "*at = ",
         code: "now + if *next < KILLS { *grace } else { (*grace).min(MOMENT) }",
         removed: "*at + if *next < KILLS { *grace } else { (*grace).min(MOMENT) }",
-        program: "scenarios",
-        tests: "clock::clock_that_jumps_by_years_meets_every_deadline_once::hosted",
+        program: LIB,
+        tests: "session::ladder::",
     },
     Protection {
         hazards: &[22],
