@@ -22,8 +22,7 @@ fn main() {
 
 fn hub_its_host_drives(hub: Hub) {
     let (session, reader) = echo(&hub);
-    let flood = hub.spawn(&Command::new("yes"), SessionOptions::default()).unwrap();
-    let unread = flood.reader();
+    let unread = hub.spawn(&Command::new("yes"), SessionOptions::default()).unwrap().reader();
     until(&hub, || hub.metrics().paused == 1);
     session.resize(session.size()).unwrap(); // An event that waits.
     let mut all = Some((hub, session, reader, unread));

@@ -72,14 +72,9 @@ impl<'a> Work<'a> {
 
     /// Whether `command` fails within `limit`; ends it at the first line that `shows` so.
     pub(crate) fn fails(&mut self, command: Command, limit: Duration, shows: fn(&str) -> bool) -> Result<bool, Stop> {
-        let end = self.end_of(command, limit, shows)?;
-        Ok(end != End::TimedOut && !end.is_success())
-    }
-
-    /// How `command` ends, within `limit` or at the first line that is `enough`.
-    pub(crate) fn end_of(&mut self, command: Command, limit: Duration, enough: fn(&str) -> bool) -> Result<End, Stop> {
         let until = self.until.min(Instant::now() + limit);
-        Ok(self.start(command, Streams::Together, until, enough)?.end)
+        let ran = self.start(command, Streams::Together, until, shows)?;
+        Ok(ran.end != End::TimedOut && !ran.end.is_success())
     }
 
     /// Whether a tool can be started at all.

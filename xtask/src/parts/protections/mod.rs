@@ -7,11 +7,16 @@ mod copy;
 mod strays;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::protections::{LIB, Protection, SWITCH, all};
-use crate::run::End;
+use crate::run::{End, Streams, run};
 use crate::tally::Tally;
 use crate::tools::{build, cargo};
 use crate::work::{Outcome, Stop, Work};
@@ -26,6 +31,20 @@ const HANG_FACTOR: u32 = 10;
 /// A storm may miss the one moment a protection is for. One that is not missed in so many runs is not needed.
 const RUNS: usize = 3;
 
+/// Tried at the same time: most of those that are noticed wait for what does not come.
+const AT_ONCE: usize = 3;
+
+/// Where each test program is.
+type Programs = BTreeMap<String, String>;
+
+/// A word for how tests ended, and how long that took.
+type Tried = io::Result<(&'static str, Duration)>;
+
+/// The word for a protection that is not missed.
+const PASSES: &str = "passes";
+/// The word for one whose absence shows in a test that does not end.
+const HANGS: &str = "hangs";
+
 /// The tests of a test program that a protection names.
 type Tests = (&'static str, &'static str);
 
@@ -35,29 +54,33 @@ pub(crate) fn protections(work: &mut Work<'_>) -> Outcome {
     let mut times = BTreeMap::new();
     for protection in &all {
         let tests = (protection.program, protection.tests);
-        if !times.contains_key(&tests) {
-            times.insert(tests, pass(work, &programs, tests)?);
+        if let Entry::Vacant(time) = times.entry(tests) {
+            time.insert(pass(work, &programs, tests)?);
         }
     }
-    let mut survivors = Vec::new();
-    for (number, protection) in all.iter().enumerate() {
-        let limit = HANG.max(times[&(protection.program, protection.tests)] * HANG_FACTOR);
-        if !is_noticed(work, &programs, number, protection, limit)? {
-            survivors.push(format!("{:?} {}", protection.hazards, protection.name));
+    let tried = try_all(work, &programs, &times, &all);
+    let (mut survivors, mut hangs) = (Vec::new(), 0);
+    for (number, outcome) in tried {
+        let Protection { name, hazards, .. } = all[number];
+        match outcome {
+            Ok((word, took)) => work.log.push_str(&format!("{word:<7} {:>5.1} s without `{name}`\n", took.as_secs_f32())),
+            Err(error) => return work.fail(format_args!("`{name}`: {error}")),
         }
-        if work.is_late() {
-            return work.fail(format_args!("out of time at `{}`", protection.name));
+        match outcome {
+            Ok((PASSES, _)) => survivors.push(format!("{hazards:?} {name}")),
+            Ok((HANGS, _)) => hangs += 1,
+            _ => {}
         }
     }
     if !survivors.is_empty() {
         return work.fail(format_args!("no test notices that these are gone:\n    {}", survivors.join("\n    ")));
     }
-    work.note = format!("each of {} is missed when it is gone", all.len());
+    work.note = format!("each of {} is missed when it is gone, {hangs} by a hang", all.len());
     Ok(())
 }
 
 /// Builds the copy's test programs; answers where each is.
-fn built(work: &mut Work<'_>, all: &[&Protection]) -> Result<BTreeMap<String, String>, Stop> {
+fn built(work: &mut Work<'_>, all: &[&Protection]) -> Result<Programs, Stop> {
     let folder = work.target_dir("protections");
     let manifest = copy::make(work, &folder.join("tree"), all)?;
     let mut command = cargo(&["test", "--package", "orchflow-core", "--no-run", "--message-format=json", "--manifest-path"]);
@@ -75,7 +98,7 @@ fn built(work: &mut Work<'_>, all: &[&Protection]) -> Result<BTreeMap<String, St
 }
 
 /// Runs `tests` with every protection in place, which must pass; answers how long they take.
-fn pass(work: &mut Work<'_>, programs: &BTreeMap<String, String>, tests: Tests) -> Result<Duration, Stop> {
+fn pass(work: &mut Work<'_>, programs: &Programs, tests: Tests) -> Result<Duration, Stop> {
     let begin = Instant::now();
     let output = work.ask(command(programs, tests))?;
     if Tally::of_tests(&output).passed == 0 {
@@ -84,35 +107,45 @@ fn pass(work: &mut Work<'_>, programs: &BTreeMap<String, String>, tests: Tests) 
     Ok(begin.elapsed())
 }
 
-/// Whether a test fails, or hangs, without protection `number`.
-fn is_noticed(
-    work: &mut Work<'_>,
-    programs: &BTreeMap<String, String>,
-    number: usize,
-    protection: &Protection,
-    limit: Duration,
-) -> Result<bool, Stop> {
-    for _ in 0..RUNS {
-        let begin = Instant::now();
-        let mut command = command(programs, (protection.program, protection.tests));
-        command.env(SWITCH, number.to_string());
-        let end = work.end_of(command, limit, |line| line.starts_with("test ") && line.trim_end().ends_with("FAILED"))?;
-        strays::end(std::process::id());
-        let word = match end {
-            End::TimedOut => "hangs",
-            ref end if end.is_success() => "passes",
-            _ => "fails",
-        };
-        work.log.push_str(&format!("== {word} in {:.1} s without `{}`\n", begin.elapsed().as_secs_f32(), protection.name));
-        if word != "passes" {
-            return Ok(true);
+/// How the tests end without each protection, by its number, and how long that took.
+fn try_all(work: &Work<'_>, programs: &Programs, times: &BTreeMap<Tests, Duration>, all: &[&Protection]) -> Vec<(usize, Tried)> {
+    let next = AtomicUsize::new(0);
+    let tried = Mutex::new(Vec::new());
+    let one_after_the_other = || {
+        while let Some((number, protection)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|n| Some((n, all.get(n)?))) {
+            let tests = (protection.program, protection.tests);
+            let mut command = command(programs, tests);
+            command.current_dir(work.root).env(SWITCH, number.to_string());
+            let outcome = without(&mut command, number, HANG.max(times[&tests] * HANG_FACTOR));
+            tried.lock().unwrap_or_else(PoisonError::into_inner).push((number, outcome));
         }
-    }
-    Ok(false)
+    };
+    thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(one_after_the_other))));
+    let mut tried = tried.into_inner().unwrap_or_else(PoisonError::into_inner);
+    tried.sort_unstable_by_key(|(number, _)| *number);
+    tried
 }
 
-fn command(programs: &BTreeMap<String, String>, (program, tests): Tests) -> Command {
+/// Runs `command` until it does not pass.
+fn without(command: &mut Command, number: usize, limit: Duration) -> Tried {
+    let mark = format!("{}.{number}", std::process::id());
+    command.env(MARK, &mark);
+    let begin = Instant::now();
+    for _ in 0..RUNS {
+        let is_enough = |line: &str| line.starts_with("test ") && line.trim_end().ends_with("FAILED");
+        let ran = run(command, Streams::Together, Instant::now() + limit, is_enough);
+        strays::end(&mark);
+        match ran?.end {
+            End::TimedOut => return Ok((HANGS, begin.elapsed())),
+            end if end.is_success() => {}
+            _ => return Ok(("fails", begin.elapsed())),
+        }
+    }
+    Ok((PASSES, begin.elapsed()))
+}
+
+fn command(programs: &Programs, (program, tests): Tests) -> Command {
     let mut command = Command::new(programs.get(program).map_or(program, String::as_str));
-    command.arg(tests).env(MARK, std::process::id().to_string());
+    command.arg(tests);
     command
 }

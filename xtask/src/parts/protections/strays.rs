@@ -5,7 +5,7 @@ pub(super) const MARK: &str = "ORCHFLOW_PROTECTIONS";
 
 /// Ends whoever was started with the mark set to `mark`.
 #[cfg(target_os = "linux")]
-pub(super) fn end(mark: u32) {
+pub(super) fn end(mark: &str) {
     use rustix::process::{Pid, Signal, kill_process};
     let ours = format!("{MARK}={mark}");
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -18,4 +18,4 @@ pub(super) fn end(mark: u32) {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn end(_mark: u32) {}
+pub(super) fn end(_mark: &str) {}
