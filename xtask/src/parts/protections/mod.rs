@@ -29,7 +29,7 @@ const HANG: Duration = Duration::from_secs(10);
 const HANG_FACTOR: u32 = 10;
 
 /// A storm may miss the one moment a protection is for. One that is not missed in so many runs is not needed.
-const RUNS: usize = 3;
+const RUNS: usize = 10;
 
 /// Tried at the same time: most of those that are noticed wait for what does not come.
 const AT_ONCE: usize = 3;
