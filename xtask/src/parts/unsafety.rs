@@ -27,11 +27,16 @@ pub(crate) fn asan(work: &mut Work<'_>) -> Outcome {
 pub(crate) fn valgrind(work: &mut Work<'_>) -> Outcome {
     apt(work, "valgrind", "valgrind")?;
     under_valgrind(work, &["--test", "leaks"], "leaks", &[])?;
-    under_valgrind(work, &["--lib"], "orchflow_core", &["--exact", SPAWNER])
+    under_valgrind(work, &["--lib"], "orchflow_core", &["--exact", SPAWNER, STRESS])
 }
 
 /// The one test that goes through every unsafe call of the spawner without a pidfd, which valgrind 3.19 does not know.
 const SPAWNER: &str = "pty::unix::spawn::tests::program_gets_its_arguments_its_environment_and_its_folder";
+
+/// One writer and 32 readers of the ring. Valgrind runs one thread at a time, in turns that it chooses fairly here.
+const STRESS: &str = "ring::tests::stress::what_is_read_and_what_is_missed_add_up_for_everyone";
+/// An eighth of what it does natively, and still more than a hundred evictions.
+const STRESS_BYTES: (&str, &str) = ("ORCHFLOW_STRESS_BYTES", "8388608");
 
 /// Builds core's test program `name` and runs its tests `only`, or all.
 fn under_valgrind(work: &mut Work<'_>, target: &[&str], name: &str, only: &[&str]) -> Outcome {
@@ -45,7 +50,8 @@ fn under_valgrind(work: &mut Work<'_>, target: &[&str], name: &str, only: &[&str
     // Only what nothing points to any more: the test harness keeps its own threads' blocks to the end.
     check.args(["--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite", "--show-leak-kinds=definite", FOUND]);
     // A child is another program, and what it inherits between fork and exec is not its own leak.
-    check.args(["--trace-children=no", "--child-silent-after-fork=yes"]);
+    check.args(["--trace-children=no", "--child-silent-after-fork=yes", "--fair-sched=yes"]);
+    check.env(STRESS_BYTES.0, STRESS_BYTES.1);
     check.arg(&program.path).args(only).arg("--test-threads=1");
     work.test(check)?;
     if work.tally.passed == before { work.fail(format_args!("`{name}` ran no test")) } else { Ok(()) }
