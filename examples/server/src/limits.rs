@@ -44,6 +44,10 @@ pub(crate) const SESSIONS_GRACE: Duration = Duration::from_secs(4);
 /// Descriptors kept free of connections, for terminals and files.
 pub(crate) const DESCRIPTORS_RESERVED: u64 = 64;
 
+/// Connections the system keeps until we accept them. Who finds the queue full tries again after a second, friend or not, and turning away the
+/// 3,000 of a flood takes us less time than that.
+pub(crate) const ACCEPT_QUEUE: u32 = 4096;
+
 /// How long nobody is accepted after the system had no descriptor left. Its queue keeps who comes meanwhile.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

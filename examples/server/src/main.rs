@@ -44,13 +44,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use orchflow_core::hub::Hub;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio::runtime;
 
 use embed_tokio::Tokio;
 use error::StartError;
 use flags::{Asked, Flags, HELP, Unix};
 use instance::{Instance, Leftover};
+use limits::ACCEPT_QUEUE;
 use server::{Ended, Listeners, Parts, Server};
 use signals::Signals;
 use site::Sites;
@@ -94,7 +95,7 @@ async fn serve(flags: Flags) -> Result<Ended, StartError> {
     let mut signals = Signals::catch().map_err(StartError::system("catch signals"))?;
     let hub = Hub::new().map_err(StartError::system("open the engine"))?;
     hub.drive(&Tokio).map_err(StartError::system("drive the engine"))?;
-    let tcp = listen(SocketAddr::new(flags.bind, flags.port)).await?;
+    let tcp = listen(SocketAddr::new(flags.bind, flags.port))?;
     let bound = tcp.local_addr().map_err(StartError::system("learn the port"))?;
     let disk = Disk::prepare(&flags, bound.port())?;
     let unix = disk.unix.map(to_tokio).transpose().map_err(StartError::system("listen at the socket"))?;
@@ -139,8 +140,14 @@ impl Disk {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let listening = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?; // Else the port stays taken for a minute after its last server.
+        socket.bind(address)?;
+        socket.listen(ACCEPT_QUEUE)
+    };
+    listening().map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => StartError::PortTaken { address },
         _ => StartError::system(format!("listen on {address}"))(error),
     })

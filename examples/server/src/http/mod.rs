@@ -48,16 +48,14 @@ pub(crate) async fn receive(server: &Server, socket: Socket<TcpStream>, from: So
     let mut http =
         Builder::new().max_buf_size(HEAD_BYTES).max_headers(HEADERS).serve_connection(HttpIo::new(socket, Arc::clone(&understood)), desk);
     let ended = tokio::select! {
-        ended = poll_fn(|cx| http.poll_without_shutdown(cx)) => ended.map_err(Some),
-        () = too_late(server, accepted, &understood) => Err(None),
+        ended = poll_fn(|cx| http.poll_without_shutdown(cx)) => ended.map_err(|error| why(&error)),
+        refusal = interruption(server, accepted, &understood) => Err(Some(refusal)),
     };
     let Parts { io: HttpIo { mut socket, .. }, read_buf, service, .. } = http.into_parts();
     let refused = match (ended, service.upgraded.take()) {
         (Ok(()), Some(authority)) => return Some(Upgraded { socket, read: read_buf, authority }),
         (Ok(()), None) => None,
-        (Err(Some(error)), _) => why(&error),
-        (Err(None), _) if understood.load(Relaxed) => Some(Refusal::AnswerSlow { limit: server.limits.proof_wait }),
-        (Err(None), _) => Some(Refusal::HeadSlow { limit: server.limits.head_wait }),
+        (Err(refused), _) => refused,
     };
     let mut last = Vec::new();
     if let Some(refusal) = refused {
@@ -71,12 +69,18 @@ pub(crate) async fn receive(server: &Server, socket: Socket<TcpStream>, from: So
     None
 }
 
-/// Completes when the head, or after it the answer, takes longer than it may.
-async fn too_late(server: &Server, accepted: Instant, understood: &AtomicBool) {
-    sleep_until(accepted + server.limits.head_wait).await;
-    if understood.load(Relaxed) {
-        sleep_until(accepted + server.limits.proof_wait).await;
+/// Completes when the request, or after it the answer, takes longer than it may; also when the server ends before there is a request.
+async fn interruption(server: &Server, accepted: Instant, understood: &AtomicBool) -> Refusal {
+    let limits = &server.limits;
+    let refusal = tokio::select! {
+        () = sleep_until(accepted + limits.head_wait) => Refusal::HeadSlow { limit: limits.head_wait },
+        () = server.closing() => Refusal::Closing,
+    };
+    if !understood.load(Relaxed) {
+        return refusal;
     }
+    sleep_until(accepted + limits.proof_wait).await;
+    Refusal::AnswerSlow { limit: limits.proof_wait }
 }
 
 /// What hyper did not like, if it is for us to say.
