@@ -62,7 +62,7 @@ impl ServerPeer {
         let agreed = Features::known().agree(&hello.features);
         let nonce = Nonce::from_bytes(world.random());
         let challenge = Challenge { version, nonce, instance: world.host.instance, features: agreed.clone() };
-        let challenge = Message::Challenge(challenge).into_frame(StreamId::CONNECTION);
+        let challenge = Message::Challenge(Box::new(challenge)).into_frame(StreamId::CONNECTION);
         let challenge_frame = challenge.to_bytes();
         let pass = world.host.token.pass(hello.role);
         let State::Outside(entrance) = &mut self.state else { return };
@@ -70,7 +70,7 @@ impl ServerPeer {
         let proof = Proof { mac: seen.server_proof(&pass), resume: None };
         entrance.call = Some(Call { hello, hello_frame, challenge_frame, agreed, pass });
         self.push(challenge);
-        self.send(StreamId::CONNECTION, Message::Proof(proof));
+        self.send(StreamId::CONNECTION, Message::Proof(Box::new(proof)));
     }
 
     fn judge(&mut self, proof: &Proof, call: Call, authority: &str, world: &mut World<'_>) {
