@@ -36,6 +36,10 @@ pub struct Parked {
     pub session: SessionId,
     /// The claim.
     pub claim: Suspension,
+    /// As what it watched.
+    pub role: Role,
+    /// Whether it would rather miss output than hold the session up.
+    pub lossy: bool,
 }
 
 impl Client {

@@ -24,8 +24,8 @@ const ANSWERS_MAX: usize = 4 * READ_MAX;
 /// How a connection ended.
 #[derive(Debug)]
 pub enum Farewell {
-    /// One of the two sides said goodbye, and why.
-    Goodbye,
+    /// One of the two sides said goodbye, for this reason.
+    Goodbye(ErrorCode),
     /// The other side closed without a word; its places are kept for a while.
     Closed,
     /// The transport broke; the same.
@@ -41,7 +41,7 @@ impl Service {
         let mut driver =
             Driver { link: Unlink { service: self, id, broke: true }, transport, decoder, sleep: None, next: 0, welcomed: false };
         let farewell = poll_fn(|cx| driver.poll(cx)).await;
-        driver.link.broke = !matches!(farewell, Farewell::Goodbye);
+        driver.link.broke = !matches!(farewell, Farewell::Goodbye(_));
         farewell
     }
 }
@@ -61,12 +61,12 @@ impl<T: Transport> Driver<'_, T> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Farewell> {
         loop {
             let came = self.poll_transport(cx);
-            let (sent, over) = match self.poll_send(cx) {
+            let (sent, reason) = match self.poll_send(cx) {
                 Ok(progress) => progress,
                 Err(error) => return Poll::Ready(Farewell::Broke(error)),
             };
-            if over {
-                return self.poll_close(cx);
+            if let Some(reason) = reason {
+                return self.poll_close(cx).map(|closed| closed.map_or_else(Farewell::Broke, |()| Farewell::Goodbye(reason)));
             }
             match came {
                 Poll::Ready(Some(Ok(bytes))) => self.handle_bytes(bytes),
@@ -113,18 +113,18 @@ impl<T: Transport> Driver<'_, T> {
         }
     }
 
-    /// Sends what waits, reading more output as there is room. Answers whether something was sent, and whether that was
-    /// all there will ever be.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> io::Result<(bool, bool)> {
+    /// Sends what waits, reading more output as there is room. Answers whether something was sent, and why that was all
+    /// there will ever be, if it was.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> io::Result<(bool, Option<ErrorCode>)> {
         let mut sent = false;
         loop {
             if Pin::new(&mut self.transport).poll_ready(cx)?.is_pending() {
-                return Ok((sent, false));
+                return Ok((sent, None));
             }
-            let (message, over) = self.gather(cx);
+            let (message, reason) = self.gather(cx);
             let Some(message) = message else {
                 let _flushed = Pin::new(&mut self.transport).poll_flush(cx)?;
-                return Ok((sent, over));
+                return Ok((sent, reason));
             };
             Pin::new(&mut self.transport).start_send(message)?;
             sent = true;
@@ -132,11 +132,11 @@ impl<T: Transport> Driver<'_, T> {
     }
 
     /// The next message to send, of all frames that wait and are small together.
-    fn gather(&mut self, cx: &mut Context<'_>) -> (Option<Bytes>, bool) {
+    fn gather(&mut self, cx: &mut Context<'_>) -> (Option<Bytes>, Option<ErrorCode>) {
         let mut state = self.link.service.shared.state.lock();
         let now = self.link.service.shared.hub.now();
         pump(&mut state, self.link.id, &mut self.next, now, cx);
-        let Some(link) = state.links.get_mut(&self.link.id) else { return (None, true) };
+        let Some(link) = state.links.get_mut(&self.link.id) else { return (None, Some(ErrorCode::Internal)) };
         link.waker = Some(cx.waker().clone());
         let mut message = BytesMut::new();
         while message.len() < READ_MAX
@@ -144,7 +144,7 @@ impl<T: Transport> Driver<'_, T> {
         {
             frame.append_to(&mut message);
         }
-        ((!message.is_empty()).then(|| message.freeze()), link.peer.is_over())
+        ((!message.is_empty()).then(|| message.freeze()), link.peer.reason())
     }
 
     /// Ready when a deadline had passed, and something may have come of it.
@@ -165,11 +165,8 @@ impl<T: Transport> Driver<'_, T> {
         Poll::Ready(())
     }
 
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Farewell> {
-        match ready!(Pin::new(&mut self.transport).poll_close(cx)) {
-            Ok(()) => Poll::Ready(Farewell::Goodbye),
-            Err(error) => Poll::Ready(Farewell::Broke(error)),
-        }
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_close(cx)
     }
 }
 

@@ -42,7 +42,7 @@ impl ServerPeer {
                 let authority = std::mem::take(&mut entrance.authority);
                 self.judge(&proof, call, &authority, world);
             }
-            (Message::Goodbye(_), _) => self.state = State::Over,
+            (Message::Goodbye(goodbye), _) => self.state = State::Over(goodbye.code),
             _ => {
                 let message = format!("{name} does not come now: first Hello, then Proof");
                 self.turn_away(ErrorCode::Unexpected, message, world);

@@ -52,6 +52,11 @@ impl Lane {
         self.sent
     }
 
+    /// Whether it would rather miss output than hold the session up.
+    pub(super) fn is_lossy(&self) -> bool {
+        self.lossy
+    }
+
     /// Whether more may be sent.
     pub(super) fn is_open(&self) -> bool {
         !self.is_full

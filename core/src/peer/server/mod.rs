@@ -67,8 +67,8 @@ enum State {
     Outside(Box<Entrance>),
     /// Somebody is in.
     Inside(Box<Guest>),
-    /// The last frame is on its way.
-    Over,
+    /// The last frame is on its way, or has come.
+    Over(ErrorCode),
 }
 
 /// Who is in, and what was agreed with them.
@@ -114,7 +114,12 @@ impl ServerPeer {
 
     /// Whether nothing more is to be received: send what is left, and close.
     pub fn is_over(&self) -> bool {
-        matches!(self.state, State::Over)
+        self.reason().is_some()
+    }
+
+    /// Why it is over, if it is: what one of the two sides said.
+    pub fn reason(&self) -> Option<ErrorCode> {
+        if let State::Over(code) = self.state { Some(code) } else { None }
     }
 
     // ---- What comes in ----
@@ -182,7 +187,7 @@ impl ServerPeer {
         match self.state {
             State::Outside(_) => Some(self.opened + PROOF_WAIT),
             State::Inside(_) => Some(self.heard + host.ping() * if self.asked { 2 } else { 1 }),
-            State::Over => None,
+            State::Over(_) => None,
         }
     }
 
@@ -203,8 +208,8 @@ impl ServerPeer {
     /// The server ends, or turns the client away: says why, and that is the last frame.
     pub fn say_goodbye(&mut self, goodbye: Goodbye) {
         if !self.is_over() {
+            self.state = State::Over(goodbye.code);
             self.send(StreamId::CONNECTION, Message::Goodbye(Box::new(goodbye)));
-            self.state = State::Over;
         }
     }
 
@@ -216,7 +221,7 @@ impl ServerPeer {
             let claim = if broke { world.terminals.suspend(id) } else { None };
             world.terminals.shut(id);
             if let (Some(claim), Some(client)) = (claim, client.and_then(|client| world.host.clients.get_mut(client))) {
-                client.parked.push(Parked { session: lane.session, claim });
+                client.parked.push(Parked { session: lane.session, claim, role: lane.role, lossy: lane.is_lossy() });
             }
             world.host.leave(lane.session, id);
         }

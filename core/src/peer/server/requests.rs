@@ -18,7 +18,7 @@ impl ServerPeer {
         let (number, result) = match message {
             Message::Ping { echo } => return self.send(StreamId::CONNECTION, Message::Pong { echo }),
             Message::Pong { .. } => return,
-            Message::Goodbye(_) => return self.state = State::Over,
+            Message::Goodbye(goodbye) => return self.state = State::Over(goodbye.code),
             Message::Input(input) => return self.type_in(stream, &input, world),
             Message::Ack { rendered } => return self.acknowledge(stream, rendered, world),
             Message::Spawn(spawn) => (spawn.number, self.spawn(stream, &spawn, world)),

@@ -102,7 +102,9 @@ impl ServerPeer {
             let detached = Detached { number: 0, code: Some(code), message: message.into() };
             return self.send(stream, Message::Detached(detached));
         }
-        let place = self.watch(stream, session, role, false, point.offset, None, world);
+        let parked = world.host.clients.get_mut(client).and_then(|client| client.unpark(session));
+        let (role, lossy) = parked.map_or((role, false), |parked| (role.at_most(parked.role), parked.lossy));
+        let place = self.watch(stream, session, role, lossy, point.offset, None, world);
         if place.replies
             && let Some(lane) = self.lanes.get_mut(&stream)
         {
@@ -111,10 +113,9 @@ impl ServerPeer {
         let attached = self.attached(0, point.offset, range.end, &place, world);
         self.send(stream, attached);
         let id = self.lane_id(stream);
-        let parked = world.host.clients.get_mut(client).and_then(|client| client.unpark(session));
         match parked.map(|parked| world.terminals.resume(id, session, parked.claim)) {
             Some(Ok(())) => world.terminals.seek(id, point.offset),
-            _ => self.open_lane(stream, session, false, point.offset, world),
+            _ => self.open_lane(stream, session, lossy, point.offset, world),
         }
         self.tell_viewers(session, world);
     }
