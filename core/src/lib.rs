@@ -60,6 +60,7 @@ pub mod peer;
 #[cfg(not(orchflow_loom))]
 pub mod protocol;
 pub mod pty;
+pub mod resilience;
 pub mod ring;
 pub mod runtime;
 #[cfg(not(orchflow_loom))]

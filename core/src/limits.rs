@@ -137,3 +137,30 @@ pub const TITLE_CHARS: usize = 256;
 
 /// Output that an interrupt key makes stale, for a stream that may miss some, in bytes: several screens of it.
 pub const STALE_BYTES: u64 = 64 << 10;
+
+// ---- Coming back ----
+
+/// The longest first wait before a client dials again after a break.
+pub const RETRY_FIRST: Duration = Duration::from_millis(100);
+
+/// The longest wait before a client dials again: a person who looks on does not give up by then.
+pub const RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// How long a connection must hold before the waits are short again.
+pub const RETRY_STABLE: Duration = Duration::from_secs(5);
+
+/// Input that a client keeps for its server, sent or not, in bytes with [`INPUT_ENTRY_BYTES`] for each piece.
+pub const INPUT_KEPT_BYTES: usize = 8 << 20;
+
+/// What keeping one piece of input costs besides its bytes.
+pub const INPUT_ENTRY_BYTES: usize = 64;
+
+/// The longest piece of input in a frame of its own, so that an interrupt key need not wait for a long paste. Every server
+/// takes as much, for it takes as much from strangers.
+pub const INPUT_PIECE_BYTES: usize = FRAME_BEFORE_PROOF_MAX - 16;
+
+/// How long a client waits before it sends input again that a server had no room for.
+pub const INPUT_AGAIN: Duration = Duration::from_millis(50);
+
+/// Requests a client may have without an answer.
+pub const REQUESTS_MAX: usize = 1024;

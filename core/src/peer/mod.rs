@@ -4,4 +4,5 @@
 //! one with a loop: hand over what came, send what [`poll_frame`](server::ServerPeer::poll_frame) gives, come back
 //! at [`poll_timeout`](server::ServerPeer::poll_timeout). `docs/protocol.md` says what the frames mean.
 
+pub mod client;
 pub mod server;
