@@ -166,7 +166,12 @@ fn limits(text: &str) -> Option<Limits> {
     let [head_ms, proof_ms, begin, percent, full] = numbers[..] else { return None };
     let (millis, early_drop) =
         (|ms: u32| Duration::from_millis(ms.into()), EarlyDrop { begin: begin as usize, percent, full: full as usize });
-    (percent <= 100 && begin <= full).then_some(Limits { head_wait: millis(head_ms), proof_wait: millis(proof_ms), early_drop })
+    (percent <= 100 && begin <= full).then(|| Limits {
+        head_wait: millis(head_ms),
+        proof_wait: millis(proof_ms),
+        early_drop,
+        ..Limits::default()
+    })
 }
 
 #[cfg(test)]

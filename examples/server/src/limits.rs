@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use orchflow_core::limits::CLOSE_GRACE;
+
 use crate::gate::EarlyDrop;
 
 /// The head of a request, in bytes. Browsers send under 1 KiB; hyper reads no less than this at a time.
@@ -35,12 +37,6 @@ pub(crate) const FAREWELL_WAIT: Duration = Duration::from_secs(1);
 /// What such a peer may still send meanwhile, in bytes. It is thrown away: closing over unread bytes would take our last words back.
 pub(crate) const FAREWELL_BYTES: usize = 64 << 10;
 
-/// How long connections may take to say goodbye when the server ends.
-pub(crate) const CONNECTIONS_GRACE: Duration = Duration::from_secs(2);
-
-/// How long sessions may take to close when the server ends: the three steps of the ladder, and as long as one of them to collect.
-pub(crate) const SESSIONS_GRACE: Duration = Duration::from_secs(4);
-
 /// Descriptors kept free of connections, for terminals and files.
 pub(crate) const DESCRIPTORS_RESERVED: u64 = 64;
 
@@ -66,10 +62,20 @@ pub(crate) struct Limits {
     pub(crate) proof_wait: Duration,
     /// Who is turned away while many connections have proved nothing.
     pub(crate) early_drop: EarlyDrop,
+    /// How long connections may take to say goodbye when the server ends.
+    pub(crate) connections_grace: Duration,
+    /// How long sessions may take to close after that.
+    pub(crate) sessions_grace: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { head_wait: Duration::from_secs(5), proof_wait: Duration::from_secs(10), early_drop: EarlyDrop::default() }
+        Limits {
+            head_wait: Duration::from_secs(5),
+            proof_wait: Duration::from_secs(10),
+            early_drop: EarlyDrop::default(),
+            connections_grace: 2 * FAREWELL_WAIT,
+            sessions_grace: 4 * CLOSE_GRACE, // The three steps of the ladder, and as long as one of them to collect.
+        }
     }
 }

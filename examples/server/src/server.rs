@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::connection::{self, Admission, Arrival, Peer};
 use crate::gate::{Gate, Place};
 use crate::http;
-use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_GRACE, DESCRIPTORS_RESERVED, Limits, SESSIONS_GRACE};
+use crate::limits::{ACCEPT_PAUSE, DESCRIPTORS_RESERVED, Limits};
 use crate::log::Log;
 use crate::metrics::{Carrier, Metrics};
 use crate::pages::Pages;
@@ -126,7 +126,7 @@ impl Server {
                 self.bury(ended);
             }
         };
-        if timeout(CONNECTIONS_GRACE, goodbyes).await.is_err() {
+        if timeout(self.limits.connections_grace, goodbyes).await.is_err() {
             tasks.shutdown().await; // Whose handles go with them, and so their sessions.
         }
         let empty = async {
@@ -135,7 +135,7 @@ impl Server {
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        if timeout(SESSIONS_GRACE, empty).await.is_err() {
+        if timeout(self.limits.sessions_grace, empty).await.is_err() {
             self.log.event("sessions_killed", &[("sessions", &self.hub.sessions())]);
         }
     }
@@ -295,7 +295,70 @@ async fn accept_unix(listener: Option<&UnixListener>) -> io::Result<UnixStream> 
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use orchflow_core::hub::Output;
+    use orchflow_core::session::SessionOptions;
+
     use super::*;
+    use crate::embed_tokio::Tokio;
+
+    fn server(limits: Limits) -> Arc<Server> {
+        let hub = Hub::new().unwrap();
+        hub.drive(&Tokio).unwrap();
+        let sites = Sites::new([127, 0, 0, 1].into(), 7673, &[]);
+        Server::new(Parts { hub, command: Command::shell(), token: Token::random().unwrap(), sites, limits, quiet: true })
+    }
+
+    /// Its program ignores all that is polite, and has started another that does.
+    async fn stubborn_session(server: &Server, grace: Duration) -> (orchflow_core::hub::Session, Vec<String>) {
+        let script = "trap '' HUP TERM; sleep 1000 & echo $$ $! up; while :; do wait; done";
+        let options = SessionOptions { close_grace: grace, ..SessionOptions::default() };
+        let session = server.hub.spawn(&Command::new("sh").args(["-c", script]), options).unwrap();
+        let (mut reader, mut said) = (session.reader(), String::new());
+        while !said.contains("up") {
+            let Output::Chunk { bytes, .. } = reader.read().await else { panic!("it ended: {said}") };
+            said.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        (session, said.split_whitespace().take(2).map(str::to_owned).collect())
+    }
+
+    fn is_there(pid: &str) -> bool {
+        let status = std::fs::read_to_string(Path::new("/proc").join(pid).join("stat"));
+        status.is_ok_and(|status| !status.contains(") Z"))
+    }
+
+    #[tokio::test]
+    async fn sessions_of_a_connection_go_down_the_ladder_with_it() {
+        let server = server(Limits::default());
+        let (session, pids) = stubborn_session(&server, Duration::from_millis(20)).await;
+        let mut tasks = JoinSet::new();
+        let connection = Arc::clone(&server);
+        tasks.spawn(async move {
+            connection.closing().await;
+            drop(session);
+        });
+        server.wind_down(&mut tasks).await;
+        assert_eq!(server.hub.sessions(), 0);
+        assert!(!pids.iter().any(|pid| is_there(pid)), "{pids:?}");
+    }
+
+    #[tokio::test]
+    async fn connection_that_will_not_go_is_ended_and_its_session_killed() {
+        let short = Duration::from_millis(50);
+        let server = server(Limits { connections_grace: short, sessions_grace: short, ..Limits::default() });
+        // So long a grace that only the end of the hub can be what killed it.
+        let (session, pids) = stubborn_session(&server, Duration::from_secs(1000)).await;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let _kept = session;
+            std::future::pending().await
+        });
+        server.wind_down(&mut tasks).await;
+        assert_eq!(server.hub.sessions(), 1);
+        server.hub.close();
+        assert!(!pids.iter().any(|pid| is_there(pid)), "{pids:?}");
+    }
 
     #[test]
     fn another_user_is_refused_root_included() {

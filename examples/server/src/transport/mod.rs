@@ -5,6 +5,8 @@
 
 mod frames;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod websocket;
 
 use std::fmt;
