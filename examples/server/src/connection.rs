@@ -19,7 +19,7 @@ use crate::metrics::Carrier;
 use crate::refusal::Refusal;
 use crate::server::Server;
 use crate::standing::Standing;
-use crate::transport::{Transport, TransportError};
+use crate::transport::{LastWords, Transport, TransportError};
 
 /// A connection, and what the door knows of it.
 pub(crate) struct Arrival {
@@ -40,7 +40,6 @@ impl Admission {
     }
 
     /// The peer has proved who it is: the limits on strangers no longer hold for it.
-    #[expect(dead_code, reason = "nobody here can check a proof yet")]
     pub(crate) fn admit(self) {
         self.standing.prove();
         self.server.metrics.proved();
@@ -62,7 +61,6 @@ pub(crate) enum Peer {
 
 impl Peer {
     /// What the client dialled, as both sides write it into their proofs.
-    #[expect(dead_code, reason = "nobody here can check a proof yet")]
     pub(crate) fn authority(&self) -> &str {
         match self {
             Peer::WebSocket { authority, .. } => authority,
@@ -129,10 +127,10 @@ pub(crate) async fn serve(server: &Arc<Server>, arrival: Arrival) {
     match ending {
         Ending::Refused(refusal) => {
             server.metrics.refused(&refusal);
-            line.transport.close(Some(&refusal)).await;
+            line.transport.close(LastWords::from(&refusal)).await;
         }
-        Ending::Said(code) => line.transport.close(Refusal::said(code).as_ref()).await,
-        Ending::Left => line.transport.close(None).await,
+        Ending::Said(code) => line.transport.close(LastWords::from(code)).await,
+        Ending::Left => line.transport.close(LastWords::default()).await,
         Ending::Broken(_) => {}
     }
 }

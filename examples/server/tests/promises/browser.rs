@@ -105,7 +105,7 @@ impl WebSocket {
     }
 
     /// Whether the server closes the connection after what was said.
-    pub(crate) fn is_closed(mut self) -> bool {
+    pub(crate) fn into_closed(mut self) -> bool {
         self.0.read_to_end(&mut Vec::new()).is_ok()
     }
 }
