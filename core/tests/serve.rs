@@ -127,7 +127,7 @@ impl Line {
             eprintln!("the server does not hold this pass");
         }
         let resume = before.map(|welcome| seen.resume_proof(&welcome.secret));
-        self.send(0, Message::Proof(Proof { mac: seen.client_proof(pass), resume }));
+        self.send(0, Message::Proof(Box::new(Proof { mac: seen.client_proof(pass), resume })));
         match self.message().await {
             (0, Message::Welcome(welcome)) => Ok(*welcome),
             (0, Message::Goodbye(goodbye)) => Err(goodbye.code),

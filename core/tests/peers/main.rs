@@ -4,6 +4,7 @@
 mod cuts;
 mod dice;
 mod net;
+mod returns;
 mod server;
 mod terminals;
 mod user;

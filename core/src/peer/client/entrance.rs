@@ -70,7 +70,7 @@ impl ClientPeer {
                 if !call.offered.cover(&challenge.features) {
                     return Err(Breach::Features);
                 }
-                call.challenge = Some((frame.clone(), challenge));
+                call.challenge = Some((frame.clone(), *challenge));
                 Ok(())
             }
             (Message::Proof(proof), Some((raw, challenge))) => {
@@ -100,7 +100,7 @@ impl ClientPeer {
 
     fn prove(&mut self, proof: Proof, nonsense: Frame, instance: InstanceId, now: Time) {
         self.state = State::Proved { since: now, instance };
-        self.push(Message::Proof(proof).into_frame(StreamId::CONNECTION));
+        self.push(Message::Proof(Box::new(proof)).into_frame(StreamId::CONNECTION));
         self.push(nonsense); // So that a server which chokes on the unknown is found early.
     }
 }

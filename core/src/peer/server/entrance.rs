@@ -62,7 +62,7 @@ impl ServerPeer {
         let agreed = Features::known().agree(&hello.features);
         let nonce = Nonce::from_bytes(world.random());
         let challenge = Challenge { version, nonce, instance: world.host.instance, features: agreed.clone() };
-        let challenge = Message::Challenge(challenge).into_frame(StreamId::CONNECTION);
+        let challenge = Message::Challenge(Box::new(challenge)).into_frame(StreamId::CONNECTION);
         let challenge_frame = challenge.to_bytes();
         let pass = world.host.token.pass(hello.role);
         let State::Outside(entrance) = &mut self.state else { return };
@@ -70,7 +70,7 @@ impl ServerPeer {
         let proof = Proof { mac: seen.server_proof(&pass), resume: None };
         entrance.call = Some(Call { hello, hello_frame, challenge_frame, agreed, pass });
         self.push(challenge);
-        self.send(StreamId::CONNECTION, Message::Proof(proof));
+        self.send(StreamId::CONNECTION, Message::Proof(Box::new(proof)));
     }
 
     fn judge(&mut self, proof: &Proof, call: Call, authority: &str, world: &mut World<'_>) {
@@ -81,10 +81,12 @@ impl ServerPeer {
         }
         let known = self.recognise(&call.hello, proof.resume, &seen, world);
         let secret = ResumeSecret::from_bytes(world.random());
-        let id = known.unwrap_or_else(|| ClientId::from_bytes(world.random()));
+        let id = known.as_ref().map_or_else(|| ClientId::from_bytes(world.random()), |(id, _)| *id);
+        let resumed = known.is_some();
         let (role, name) = (call.pass.role(), call.hello.name.chars().filter(|c| !c.is_control()).take(NAME_CHARS).collect::<String>());
-        if let Some(client) = known.and_then(|id| world.host.clients.get_mut(id)) {
-            (client.secret, client.name, client.seen) = (secret.clone(), name.clone(), world.now);
+        if let Some((client, used)) = known.and_then(|(id, used)| Some((world.host.clients.get_mut(id)?, used))) {
+            client.renew_secret(used, secret.clone());
+            (client.name, client.seen) = (name.clone(), world.now);
             if let Some(connection) = client.connection.replace(self.id).filter(|old| *old != self.id) {
                 world.host.notify(LaneId { connection, stream: StreamId::CONNECTION }, Notice::Replaced);
             }
@@ -104,20 +106,21 @@ impl ServerPeer {
         let limits = crate::protocol::message::ServerLimits { credit: guest.credit, ..limits };
         let agent = world.host.options.agent.clone();
         self.state = State::Inside(Box::new(guest));
-        let welcome = Welcome { client: id, secret, role, resumed: known.is_some(), limits, agent };
+        let welcome = Welcome { client: id, secret, role, resumed, limits, agent };
         self.send(StreamId::CONNECTION, Message::Welcome(Box::new(welcome)));
         self.known_as = Some(id);
-        if known.is_some() {
+        if resumed {
             self.returning = call.hello.resume;
         }
     }
 
     /// Who it was before, if it says so and proves it, to this run of the server and in the same role. Whatever of that
     /// does not hold, the answer is the same as for a stranger.
-    fn recognise(&self, hello: &Hello, resume: Option<Mac>, seen: &Transcript<'_>, world: &World<'_>) -> Option<ClientId> {
+    fn recognise(&self, hello: &Hello, resume: Option<Mac>, seen: &Transcript<'_>, world: &World<'_>) -> Option<(ClientId, ResumeSecret)> {
         let (id, mac) = (hello.client?, resume?);
         let client = world.host.clients.get(id).filter(|client| client.role == hello.role)?;
-        (hello.instance == Some(world.host.instance) && seen.resume_proof(&client.secret) == mac).then_some(id)
+        let used = client.proves(|secret| seen.resume_proof(secret) == mac)?;
+        (hello.instance == Some(world.host.instance)).then_some((id, used))
     }
 
     /// Takes up the streams of a client that has come back. Call it after a frame was handled, once

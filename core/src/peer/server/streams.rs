@@ -114,7 +114,11 @@ impl ServerPeer {
         self.send(stream, attached);
         let id = self.lane_id(stream);
         match parked.map(|parked| world.terminals.resume(id, session, parked.claim)) {
-            Some(Ok(())) => world.terminals.seek(id, point.offset),
+            Some(Ok(())) => {
+                world.terminals.seek(id, point.offset);
+                // Acknowledgements may have been lost with the link, and what the client has it does not acknowledge again.
+                world.terminals.ack(id, point.offset);
+            }
             _ => self.open_lane(stream, session, lossy, point.offset, world),
         }
         self.tell_viewers(session, world);
