@@ -244,10 +244,8 @@ impl ServerPeer {
     }
 
     fn send_gap(&mut self, stream: StreamId, from: u64, to: u64, why: GapReason) {
-        let Some(credit) = self.guest().map(|guest| guest.credit) else { return };
         if let Some(lane) = self.lanes.get_mut(&stream) {
-            lane.handle_sent(to, credit);
-            lane.handle_rendered(to, credit); // There is nothing to render.
+            lane.handle_gap(from, to);
         }
         self.send(stream, Message::Gap(Gap { from, to, why }));
     }
