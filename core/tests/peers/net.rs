@@ -8,6 +8,7 @@ use orchflow_core::host::{ConnectionId, HostOptions};
 use orchflow_core::hub::serve::Framing;
 use orchflow_core::protocol::frame::StreamId;
 use orchflow_core::protocol::kind::Kind;
+use orchflow_core::protocol::message::{ErrorCode, Goodbye};
 use orchflow_core::pty::scripted::ScriptedPtys;
 use orchflow_core::time::Time;
 
@@ -368,6 +369,27 @@ impl Net {
         self.cut_user(user);
     }
 
+    /// Has the user lose its link without the server's noticing. Returns which it was.
+    pub(crate) fn copy_link(&mut self, user: usize) -> ConnectionId {
+        let now = self.now();
+        let wire = self.wires.iter_mut().find(|wire| wire.user == user && !wire.is_cut).expect("a link to copy");
+        (wire.is_cut, wire.noticed) = (true, Time::MAX);
+        let id = wire.id;
+        self.users[user].client.handle_broken(now);
+        id
+    }
+
+    /// For what reason a link is over, if it is.
+    pub(crate) fn last_words(&self, id: ConnectionId) -> Option<ErrorCode> {
+        self.server.links.get(&id).and_then(|link| link.peer.reason())
+    }
+
+    /// Has the server say goodbye to the user.
+    pub(crate) fn say_goodbye(&mut self, user: usize, goodbye: Goodbye) {
+        let wire = self.wires.iter().find(|wire| wire.user == user && !wire.is_cut).expect("a link to end");
+        self.server.links.get_mut(&wire.id).expect("its end").peer.say_goodbye(goodbye);
+    }
+
     /// From now on the user's link carries nothing, and nobody is told.
     pub(crate) fn mute(&mut self, user: usize) {
         self.wires.iter_mut().filter(|wire| wire.user == user).for_each(|wire| wire.is_mute = true);
@@ -393,6 +415,7 @@ impl Net {
     pub(crate) fn spawn(&mut self, user: usize, program: &str) -> StreamId {
         let spawn = orchflow_core::protocol::message::Spawn { program: Some(program.into()), ..Default::default() };
         let stream = self.users[user].client.spawn(spawn).unwrap();
+        self.users[user].screens.remove(&stream); // Of one before.
         self.until("session", |net| net.users[user].screens.get(&stream).is_some_and(|screen| screen.spawned.is_some()));
         stream
     }

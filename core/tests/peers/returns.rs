@@ -145,3 +145,32 @@ fn more_streams_than_a_hello_can_name_all_come_back() {
     net.until("answers", all);
     assert_eq!((net.users[user].pasts.as_slice(), net.users[user].told.len()), (&[Past::None, Past::Resumed][..], 0));
 }
+
+#[test]
+fn a_start_that_was_not_answered_is_waited_for_beside_streams_that_come_back() {
+    let (mut net, user) = net(9);
+    let cat = net.spawn(user, "cat");
+    let flood = net.users[user].client.spawn(program("flood")).unwrap();
+    net.users[user].screens.entry(flood).or_default().floods = true;
+    net.until("start", |net| net.server.table.spawned == 2);
+    net.cut_user_unheard(user);
+    let before = net.now();
+    net.until("end", |net| net.users[user].screen(flood).ended.is_some());
+    assert!(net.now() - before < Duration::from_secs(5), "its old place held it up");
+    assert_eq!((net.server.table.spawned, net.users[user].screen(flood).gaps.len()), (2, 0));
+    assert_eq!(net.users[user].screen(cat).attached.len(), 1);
+}
+
+#[test]
+fn places_that_nobody_comes_back_for_do_not_pile_up() {
+    let (mut net, user) = net(10);
+    let id = |net: &Net| net.users[user].client.client().unwrap();
+    for _ in 0..5 {
+        let stream = net.spawn(user, "cat");
+        net.cut_user(user);
+        net.users[user].client.detach(stream).unwrap();
+        net.pass(Duration::from_secs(50)); // The server has noticed by now.
+        net.until("return", |net| net.users[user].client.is_open());
+        assert!(net.server.host.clients.get(id(&net)).unwrap().parked.len() <= 1);
+    }
+}

@@ -124,19 +124,11 @@ impl ServerPeer {
     }
 
     /// Takes up the streams of a client that has come back. Call it after a frame was handled, once
-    /// notices are delivered: where the client was connected still, its places are kept by then.
+    /// notices are delivered: where the client was connected still, its places are kept by then. Places that it did not name are
+    /// kept for a while: it may ask for them by Spawn or Attach.
     pub fn settle_in(&mut self, world: &mut World<'_>) {
-        if self.returning.is_empty() {
-            return;
-        }
         for point in std::mem::take(&mut self.returning) {
             self.resume(&point, world);
-        }
-        // Places it does not come back for hold nobody up any longer.
-        if let Some(client) = self.client().and_then(|id| world.host.clients.get_mut(id)) {
-            for parked in std::mem::take(&mut client.parked) {
-                world.terminals.forget(parked.session, parked.claim);
-            }
         }
     }
 }
