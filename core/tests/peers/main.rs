@@ -8,3 +8,4 @@ mod returns;
 mod server;
 mod terminals;
 mod user;
+mod viewers;
