@@ -13,8 +13,10 @@ use crate::time::Time;
 /// One client.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// What it proves itself by.
-    pub secret: ResumeSecret,
+    /// What it proves itself by, once it has it.
+    secret: ResumeSecret,
+    /// What it proved itself by last: it still does, where the link broke before the new one arrived.
+    former: Option<ResumeSecret>,
     /// As what it came.
     pub role: Role,
     /// What it calls itself.
@@ -45,7 +47,19 @@ pub struct Parked {
 impl Client {
     /// One who has just come.
     pub fn new(secret: ResumeSecret, role: Role, name: String, connection: ConnectionId, now: Time) -> Client {
-        Client { secret, role, name, seen: now, connection: Some(connection), parked: Vec::new(), spawned: BTreeMap::new() }
+        Client { secret, former: None, role, name, seen: now, connection: Some(connection), parked: Vec::new(), spawned: BTreeMap::new() }
+    }
+
+    /// Which of its secrets makes `holds` true, if any does.
+    pub fn proves(&self, holds: impl Fn(&ResumeSecret) -> bool) -> Option<ResumeSecret> {
+        // Both are tried, whichever it is, so that the time it takes tells nothing.
+        let (now, before) = (holds(&self.secret), self.former.as_ref().is_some_and(holds));
+        if now { Some(self.secret.clone()) } else { self.former.clone().filter(|_| before) }
+    }
+
+    /// It proved itself by `used`, and will by `next` once that has arrived.
+    pub fn renew_secret(&mut self, used: ResumeSecret, next: ResumeSecret) {
+        (self.former, self.secret) = (Some(used), next);
     }
 
     /// The session that request `number` has started, if it has.

@@ -4,6 +4,10 @@
 mod cuts;
 mod dice;
 mod net;
+mod refusals;
+mod returns;
 mod server;
+mod service;
 mod terminals;
 mod user;
+mod viewers;

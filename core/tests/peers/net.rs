@@ -8,6 +8,7 @@ use orchflow_core::host::{ConnectionId, HostOptions};
 use orchflow_core::hub::serve::Framing;
 use orchflow_core::protocol::frame::StreamId;
 use orchflow_core::protocol::kind::Kind;
+use orchflow_core::protocol::message::{ErrorCode, Goodbye};
 use orchflow_core::pty::scripted::ScriptedPtys;
 use orchflow_core::time::Time;
 
@@ -34,8 +35,8 @@ pub(crate) struct Cuts {
     pub(crate) in_handshake: usize,
     /// How long nobody answers after a cut.
     pub(crate) outage: Duration,
-    /// So many in all.
-    pub(crate) left: usize,
+    /// So many of each.
+    pub(crate) left: [usize; 4],
 }
 
 pub(crate) struct Net {
@@ -64,6 +65,8 @@ struct Wire {
     is_cut: bool,
     /// The server notices at this time.
     noticed: Time,
+    /// Nothing arrives any longer.
+    is_mute: bool,
 }
 
 impl Net {
@@ -122,7 +125,8 @@ impl Net {
         self.bring_up();
         self.server.turn();
         for at in 0..self.wires.len() {
-            if self.server.links.get(&self.wires[at].id).is_some_and(|link| link.peer.queued() > 0) && self.falls(self.cuts.after_read, 2) {
+            let waits = self.server.links.get(&self.wires[at].id).is_some_and(|link| link.peer.queued() > 0);
+            if waits && !self.wires[at].is_cut && self.falls(self.cuts.after_read, 2) {
                 self.cut(at);
             }
         }
@@ -136,9 +140,9 @@ impl Net {
 
     /// Whether a cut falls now, of the given kind.
     fn falls(&mut self, one_in: usize, kind: usize) -> bool {
-        let falls = one_in > 0 && self.cuts.left > 0 && self.dice.one_in(one_in);
+        let falls = one_in > 0 && self.cuts.left[kind] > 0 && self.dice.one_in(one_in);
         if falls {
-            self.cuts.left -= 1;
+            self.cuts.left[kind] -= 1;
             self.cut[kind] += 1;
         }
         falls
@@ -149,6 +153,9 @@ impl Net {
         let now = self.now();
         for at in 0..self.wires.len() {
             while let Some((_, bytes)) = self.wires[at].up.pop_front_if(|(due, _)| *due <= now) {
+                if self.wires[at].is_mute {
+                    continue;
+                }
                 let has_input = bytes.first().is_some_and(|kind| *kind == Kind::Input.code());
                 self.server.receive(self.wires[at].id, bytes);
                 if has_input && !self.wires[at].is_cut && self.falls(self.cuts.after_input, 1) {
@@ -173,7 +180,9 @@ impl Net {
                 && let Some((_, bytes)) = self.wires[at].down.pop_front_if(|(due, _)| *due <= now)
             {
                 taken += bytes.len();
-                self.hand_over(at, bytes);
+                if !self.wires[at].is_mute {
+                    self.hand_over(at, bytes);
+                }
             }
         }
     }
@@ -204,6 +213,7 @@ impl Net {
     /// A user's machine gets what is due, and gives what it has.
     fn drive(&mut self, at: usize) {
         let now = self.now();
+        self.hang_up(at);
         let user = &mut self.users[at];
         if user.is_due(now) {
             user.client.handle_timeout(now);
@@ -227,12 +237,7 @@ impl Net {
         {
             self.wires[wire].up.push_back((now + self.latency, message.freeze()));
         }
-        if std::mem::take(&mut self.users[at].hung_up)
-            && let Some(wire) = wire
-        {
-            self.flush_and_close(wire);
-        }
-        self.users[at].look();
+        self.hang_up(at);
     }
 
     fn dial(&mut self, at: usize) {
@@ -241,10 +246,33 @@ impl Net {
             return self.users[at].client.handle_broken(now);
         }
         let id = self.server.accept(self.framing);
-        self.wires.push(Wire { user: at, id, up: VecDeque::new(), down: VecDeque::new(), is_cut: false, noticed: Time::MAX });
+        self.wires.push(Wire {
+            user: at,
+            id,
+            up: VecDeque::new(),
+            down: VecDeque::new(),
+            is_cut: false,
+            noticed: Time::MAX,
+            is_mute: false,
+        });
         let mut dice = Dice::new(self.dice.next());
         self.users[at].decoder = orchflow_core::protocol::frame::FrameDecoder::new(4096);
         self.users[at].client.handle_connected(&mut |bytes| dice.fill(bytes), now);
+    }
+
+    fn hang_up(&mut self, at: usize) {
+        self.users[at].look();
+        if std::mem::take(&mut self.users[at].hung_up)
+            && let Some(wire) = self.wires.iter().position(|wire| wire.user == at && !wire.is_cut)
+        {
+            let mut message = BytesMut::new();
+            while let Some(frame) = self.users[at].client.poll_frame() {
+                frame.append_to(&mut message);
+            }
+            let now = self.now();
+            self.wires[wire].up.push_back((now, message.freeze()));
+            self.flush_and_close(wire);
+        }
     }
 
     /// The user has hung up: what it said last arrives, and then the end.
@@ -325,10 +353,69 @@ impl Net {
         self.cut(at);
     }
 
+    /// Cuts it so that nothing that was on its way to the server arrives.
+    pub(crate) fn cut_users_words(&mut self, user: usize) {
+        let mut message = BytesMut::new();
+        while let Some(frame) = self.users[user].client.poll_frame() {
+            frame.append_to(&mut message);
+        }
+        self.wires.iter_mut().filter(|wire| wire.user == user).for_each(|wire| wire.up.clear());
+        self.cut_user(user);
+    }
+
+    /// Cuts it so that nothing that was on its way to the user arrives.
+    pub(crate) fn cut_user_unheard(&mut self, user: usize) {
+        self.wires.iter_mut().filter(|wire| wire.user == user).for_each(|wire| wire.down.clear());
+        self.cut_user(user);
+    }
+
+    /// Has the user lose its link without the server's noticing. Returns which it was.
+    pub(crate) fn copy_link(&mut self, user: usize) -> ConnectionId {
+        let now = self.now();
+        let wire = self.wires.iter_mut().find(|wire| wire.user == user && !wire.is_cut).expect("a link to copy");
+        (wire.is_cut, wire.noticed) = (true, Time::MAX);
+        let id = wire.id;
+        self.users[user].client.handle_broken(now);
+        id
+    }
+
+    /// For what reason a link is over, if it is.
+    pub(crate) fn last_words(&self, id: ConnectionId) -> Option<ErrorCode> {
+        self.server.links.get(&id).and_then(|link| link.peer.reason())
+    }
+
+    /// Has the server say goodbye to the user.
+    pub(crate) fn say_goodbye(&mut self, user: usize, goodbye: Goodbye) {
+        let wire = self.wires.iter().find(|wire| wire.user == user && !wire.is_cut).expect("a link to end");
+        self.server.links.get_mut(&wire.id).expect("its end").peer.say_goodbye(goodbye);
+    }
+
+    /// From now on the user's link carries nothing, and nobody is told.
+    pub(crate) fn mute(&mut self, user: usize) {
+        self.wires.iter_mut().filter(|wire| wire.user == user).for_each(|wire| wire.is_mute = true);
+    }
+
+    /// Whether the server has let the user in on its present link.
+    pub(crate) fn user_is_known(&self, user: usize) -> bool {
+        let wire = self.wires.iter().find(|wire| wire.user == user && !wire.is_cut);
+        wire.and_then(|wire| self.server.links.get(&wire.id)).is_some_and(|link| link.peer.client().is_some())
+    }
+
+    /// Another server begins, which knows nobody.
+    pub(crate) fn restart(&mut self, ptys: ScriptedPtys) {
+        let now = self.now();
+        self.server = Server::new(ptys, HostOptions::default(), Dice::new(self.dice.next()));
+        self.server.hub.advance(now - Time::ZERO);
+        for wire in std::mem::take(&mut self.wires).into_iter().filter(|wire| !wire.is_cut) {
+            self.users[wire.user].client.handle_broken(now);
+        }
+    }
+
     /// Spawns `program` for `user`, and waits until it runs.
     pub(crate) fn spawn(&mut self, user: usize, program: &str) -> StreamId {
         let spawn = orchflow_core::protocol::message::Spawn { program: Some(program.into()), ..Default::default() };
         let stream = self.users[user].client.spawn(spawn).unwrap();
+        self.users[user].screens.remove(&stream); // Of one before.
         self.until("session", |net| net.users[user].screens.get(&stream).is_some_and(|screen| screen.spawned.is_some()));
         stream
     }

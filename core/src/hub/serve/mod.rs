@@ -185,6 +185,15 @@ impl State {
 
     /// Hands notices over, and wakes whom they reach, but for `current`, who is awake.
     fn deliver(&mut self, current: Option<ConnectionId>, now: Time) {
+        self.hand_over(current, now);
+        let State { host, table, links, .. } = self;
+        if let Some(link) = current.and_then(|id| links.get_mut(&id)) {
+            link.peer.settle_in(&mut World { host, terminals: table, random: &mut random, now });
+            self.hand_over(current, now); // Others are told that it is back.
+        }
+    }
+
+    fn hand_over(&mut self, current: Option<ConnectionId>, now: Time) {
         let State { host, table, links, .. } = self;
         while let Some((LaneId { connection, stream }, notice)) = host.poll_notice() {
             let Some(link) = links.get_mut(&connection) else { continue };
@@ -193,9 +202,6 @@ impl State {
             if Some(connection) != current {
                 link.waker.take().into_iter().for_each(Waker::wake);
             }
-        }
-        if let Some(link) = current.and_then(|id| links.get_mut(&id)) {
-            link.peer.settle_in(&mut World { host, terminals: table, random: &mut random, now });
         }
     }
 

@@ -81,10 +81,12 @@ impl ServerPeer {
         }
         let known = self.recognise(&call.hello, proof.resume, &seen, world);
         let secret = ResumeSecret::from_bytes(world.random());
-        let id = known.unwrap_or_else(|| ClientId::from_bytes(world.random()));
+        let id = known.as_ref().map_or_else(|| ClientId::from_bytes(world.random()), |(id, _)| *id);
+        let resumed = known.is_some();
         let (role, name) = (call.pass.role(), call.hello.name.chars().filter(|c| !c.is_control()).take(NAME_CHARS).collect::<String>());
-        if let Some(client) = known.and_then(|id| world.host.clients.get_mut(id)) {
-            (client.secret, client.name, client.seen) = (secret.clone(), name.clone(), world.now);
+        if let Some((client, used)) = known.and_then(|(id, used)| Some((world.host.clients.get_mut(id)?, used))) {
+            client.renew_secret(used, secret.clone());
+            (client.name, client.seen) = (name.clone(), world.now);
             if let Some(connection) = client.connection.replace(self.id).filter(|old| *old != self.id) {
                 world.host.notify(LaneId { connection, stream: StreamId::CONNECTION }, Notice::Replaced);
             }
@@ -104,36 +106,29 @@ impl ServerPeer {
         let limits = crate::protocol::message::ServerLimits { credit: guest.credit, ..limits };
         let agent = world.host.options.agent.clone();
         self.state = State::Inside(Box::new(guest));
-        let welcome = Welcome { client: id, secret, role, resumed: known.is_some(), limits, agent };
+        let welcome = Welcome { client: id, secret, role, resumed, limits, agent };
         self.send(StreamId::CONNECTION, Message::Welcome(Box::new(welcome)));
         self.known_as = Some(id);
-        if known.is_some() {
+        if resumed {
             self.returning = call.hello.resume;
         }
     }
 
     /// Who it was before, if it says so and proves it, to this run of the server and in the same role. Whatever of that
     /// does not hold, the answer is the same as for a stranger.
-    fn recognise(&self, hello: &Hello, resume: Option<Mac>, seen: &Transcript<'_>, world: &World<'_>) -> Option<ClientId> {
+    fn recognise(&self, hello: &Hello, resume: Option<Mac>, seen: &Transcript<'_>, world: &World<'_>) -> Option<(ClientId, ResumeSecret)> {
         let (id, mac) = (hello.client?, resume?);
         let client = world.host.clients.get(id).filter(|client| client.role == hello.role)?;
-        (hello.instance == Some(world.host.instance) && seen.resume_proof(&client.secret) == mac).then_some(id)
+        let used = client.proves(|secret| seen.resume_proof(secret) == mac)?;
+        (hello.instance == Some(world.host.instance)).then_some((id, used))
     }
 
     /// Takes up the streams of a client that has come back. Call it after a frame was handled, once
-    /// notices are delivered: where the client was connected still, its places are kept by then.
+    /// notices are delivered: where the client was connected still, its places are kept by then. Places that it did not name are
+    /// kept for a while: it may ask for them by Spawn or Attach.
     pub fn settle_in(&mut self, world: &mut World<'_>) {
-        if self.returning.is_empty() {
-            return;
-        }
         for point in std::mem::take(&mut self.returning) {
             self.resume(&point, world);
-        }
-        // Places it does not come back for hold nobody up any longer.
-        if let Some(client) = self.client().and_then(|id| world.host.clients.get_mut(id)) {
-            for parked in std::mem::take(&mut client.parked) {
-                world.terminals.forget(parked.session, parked.claim);
-            }
         }
     }
 }

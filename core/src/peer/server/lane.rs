@@ -20,6 +20,8 @@ pub(super) struct Lane {
     sent: u64,
     /// Everything before was rendered.
     rendered: u64,
+    /// Gaps among what was sent and not rendered: nothing of them is under way.
+    gaps: VecDeque<(u64, u64)>,
     /// Where output began on this stream.
     begun: u64,
     /// As much is under way as may be.
@@ -40,6 +42,7 @@ impl Lane {
             replay_until,
             sent: start,
             rendered: start,
+            gaps: VecDeque::new(),
             begun: start,
             is_full: false,
             interrupted: false,
@@ -62,7 +65,16 @@ impl Lane {
         !self.is_full
     }
 
-    /// Output or a gap up to `end` was sent.
+    /// A gap from `from` to `to` was sent. There is nothing to render in it, but what was sent before it is still to be.
+    pub(super) fn handle_gap(&mut self, from: u64, to: u64) {
+        match self.gaps.back_mut() {
+            Some((_, end)) if *end == from => *end = to,
+            _ => self.gaps.push_back((from, to)),
+        }
+        self.sent = to;
+    }
+
+    /// Output up to `end` was sent.
     pub(super) fn handle_sent(&mut self, end: u64, credit: Credit) {
         self.sent = end;
         self.is_full |= self.under_way() >= u64::from(credit.high_bytes());
@@ -71,12 +83,18 @@ impl Lane {
     /// Everything before `rendered` was rendered. What was not sent cannot have been.
     pub(super) fn handle_rendered(&mut self, rendered: u64, credit: Credit) -> u64 {
         self.rendered = self.rendered.max(rendered.min(self.sent));
+        let rendered = self.rendered;
+        while self.gaps.pop_front_if(|(_, to)| *to <= rendered).is_some() {}
+        if let Some((from, _)) = self.gaps.front_mut() {
+            *from = rendered.max(*from);
+        }
         self.is_full &= self.under_way() > u64::from(credit.low_bytes());
         self.rendered
     }
 
     fn under_way(&self) -> u64 {
-        self.sent - self.rendered
+        let missing: u64 = self.gaps.iter().map(|(from, to)| to - from).sum();
+        self.sent - self.rendered - missing
     }
 
     /// An interrupt key was pressed: whether what was not sent up to `end` is to be skipped. A stream that asked to miss nothing
@@ -133,6 +151,21 @@ mod tests {
         assert!(!lane.is_open(), "the marks are apart, so that it does not flutter");
         assert_eq!(lane.handle_rendered(100 + (14 << 10), CREDIT), 100 + (14 << 10));
         assert!(lane.is_open());
+    }
+
+    #[test]
+    fn a_gap_is_not_under_way_and_what_was_sent_before_it_still_is() {
+        let mut lane = lane(true);
+        lane.handle_sent(100 + (15 << 10), CREDIT);
+        lane.handle_gap(100 + (15 << 10), 1 << 20);
+        lane.handle_gap(1 << 20, 2 << 20);
+        assert!(lane.is_open());
+        lane.handle_sent((2 << 20) + 1024, CREDIT);
+        assert!(!lane.is_open(), "nothing was rendered");
+        assert_eq!((lane.handle_rendered(1 << 20, CREDIT), lane.is_open()), (1 << 20, true));
+        assert_eq!(lane.under_way(), 1024);
+        lane.handle_rendered(u64::MAX, CREDIT);
+        assert_eq!((lane.under_way(), lane.gaps.len()), (0, 0));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 
 use crate::host::{ConnectionId, Host, LaneId, Notice, Parked, Terminals};
-use crate::limits::{FRAME_BEFORE_PROOF_MAX, PROOF_WAIT};
+use crate::limits::{BEFORE_PROOF_BYTES_MAX, FRAME_BEFORE_PROOF_MAX, PROOF_WAIT};
 use crate::protocol::frame::{Frame, Frames, StreamId};
 use crate::protocol::kind::Kind;
 use crate::protocol::message::{ClientId, Credit, ErrorCode, Goodbye, Message, Refusal, ResumePoint};
@@ -60,6 +60,8 @@ pub struct ServerPeer {
     heard: Time,
     asked: bool,
     opened: Time,
+    /// Bytes that came before the client was in.
+    before_proof: usize,
 }
 
 enum State {
@@ -96,6 +98,7 @@ impl ServerPeer {
             heard: now,
             asked: false,
             opened: now,
+            before_proof: 0,
         }
     }
 
@@ -143,6 +146,13 @@ impl ServerPeer {
     pub fn handle_frame(&mut self, frame: Frame, world: &mut World<'_>) {
         (self.heard, self.asked) = (world.now, false);
         let raw = matches!(self.state, State::Outside(_)).then(|| frame.to_bytes());
+        if raw.is_some() {
+            self.before_proof += frame.encoded_len();
+            if self.before_proof > BEFORE_PROOF_BYTES_MAX {
+                let message = format!("more than {BEFORE_PROOF_BYTES_MAX} bytes came before a proof: prove first");
+                return self.turn_away(ErrorCode::Malformed, message, world);
+            }
+        }
         let (stream, number) = (frame.stream, frame.position);
         let name = Kind::from_code(frame.kind).map_or("", Kind::name);
         let message = match Message::decode(frame) {
@@ -216,6 +226,12 @@ impl ServerPeer {
     /// The connection is gone. Places in sessions are kept for the client's return if its link `broke`, else given up.
     pub fn park(&mut self, broke: bool, world: &mut World<'_>) {
         let client = self.known_as;
+        if let Some(client) = client.and_then(|client| world.host.clients.get_mut(client)).filter(|_| !self.lanes.is_empty()) {
+            // Places from an earlier break that it did not come back for.
+            for parked in std::mem::take(&mut client.parked) {
+                world.terminals.forget(parked.session, parked.claim);
+            }
+        }
         for (stream, lane) in std::mem::take(&mut self.lanes) {
             let id = LaneId { connection: self.id, stream };
             let claim = if broke { world.terminals.suspend(id) } else { None };
@@ -255,9 +271,16 @@ impl ServerPeer {
     /// Counts a reason, and says goodbye for it.
     pub fn turn_away(&mut self, code: ErrorCode, message: String, world: &mut World<'_>) {
         world.host.count(code);
-        self.say_goodbye(Goodbye::new(code, message));
+        let retry_ms = match code {
+            ErrorCode::Overloaded => Some(OVERLOADED_RETRY_MS),
+            _ => code.is_retryable().then_some(0),
+        };
+        self.say_goodbye(Goodbye { retry_ms, ..Goodbye::new(code, message) });
     }
 }
+
+/// When somebody for whom there was no room may come back, in milliseconds. Each adds a wait of its own.
+const OVERLOADED_RETRY_MS: u32 = 1_000;
 
 /// An error with its sources, for people.
 fn explain(error: &dyn std::error::Error) -> String {

@@ -51,8 +51,10 @@ impl ServerPeer {
         self.check_free(stream, world)?;
         let Some(client) = self.client() else { return Ok(()) };
         let before = world.host.clients.get(client).and_then(|client| client.spawned(spawn.number));
-        let (session, pid) = match before.filter(|session| world.host.session(*session).is_some()) {
-            Some(session) => (session, None), // The answer was lost with the link.
+        let (session, pid) = match before {
+            // The answer was lost with the link.
+            Some(session) if world.host.session(session).is_some() => (session, None),
+            Some(_) => return Err((ErrorCode::Ended, "the program was started, and has ended long ago".into())),
             None => {
                 let size = spawn.size.unwrap_or_default();
                 let started = world.terminals.spawn(spawn, size).map_err(|refusal| (refusal.code, refusal.message))?;
@@ -77,6 +79,9 @@ impl ServerPeer {
         }
         self.check_free(stream, world)?;
         let session = self.known(attach.session, world)?;
+        if self.watches(session) {
+            return Err((ErrorCode::StreamInUse, "the session is watched on another stream of this connection already".into()));
+        }
         let range = world.terminals.range(session);
         let start = match attach.start {
             Start::Offset(offset) if offset > range.end => {

@@ -81,6 +81,11 @@ impl ServerPeer {
         }
         let mode = if lossy { Mode::Lossy } else { Mode::Viewer };
         world.terminals.open(self.lane_id(stream), session, mode, start.max(cleared));
+        // A place that was kept has kept the output up to here, and must hold nobody up any longer.
+        let client = self.client().and_then(|id| world.host.clients.get_mut(id));
+        if let Some(parked) = client.and_then(|client| client.unpark(session)) {
+            world.terminals.forget(session, parked.claim);
+        }
     }
 
     /// A client that has come back goes on at `point`.
@@ -93,6 +98,7 @@ impl ServerPeer {
         let range = world.terminals.range(session);
         let lost = match () {
             () if stream.is_connection() || self.lanes.contains_key(&stream) => Some((ErrorCode::StreamInUse, "the stream is in use")),
+            () if self.watches(session) => Some((ErrorCode::StreamInUse, "the session is watched on another stream")),
             () if world.host.session(session).is_none() => Some((ErrorCode::NoSession, "the session is gone")),
             () if point.offset > range.end => Some((ErrorCode::OffsetAhead, "the session has not come that far")),
             () => None,
@@ -114,10 +120,19 @@ impl ServerPeer {
         self.send(stream, attached);
         let id = self.lane_id(stream);
         match parked.map(|parked| world.terminals.resume(id, session, parked.claim)) {
-            Some(Ok(())) => world.terminals.seek(id, point.offset),
+            Some(Ok(())) => {
+                world.terminals.seek(id, point.offset);
+                // Acknowledgements may have been lost with the link, and what the client has it does not acknowledge again.
+                world.terminals.ack(id, point.offset);
+            }
             _ => self.open_lane(stream, session, lossy, point.offset, world),
         }
         self.tell_viewers(session, world);
+    }
+
+    /// Whether some stream watches `session`.
+    pub(super) fn watches(&self, session: SessionId) -> bool {
+        self.lanes.values().any(|lane| lane.session == session)
     }
 
     /// Stops watching on `stream`.
@@ -240,10 +255,8 @@ impl ServerPeer {
     }
 
     fn send_gap(&mut self, stream: StreamId, from: u64, to: u64, why: GapReason) {
-        let Some(credit) = self.guest().map(|guest| guest.credit) else { return };
         if let Some(lane) = self.lanes.get_mut(&stream) {
-            lane.handle_sent(to, credit);
-            lane.handle_rendered(to, credit); // There is nothing to render.
+            lane.handle_gap(from, to);
         }
         self.send(stream, Message::Gap(Gap { from, to, why }));
     }
