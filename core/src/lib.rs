@@ -52,6 +52,8 @@ pub mod id;
 pub mod input;
 pub mod limits;
 pub mod metrics;
+#[cfg(not(orchflow_loom))]
+pub mod protocol;
 pub mod pty;
 pub mod ring;
 pub mod runtime;
