@@ -26,6 +26,8 @@ export interface Peer {
 interface KnownClient {
   id: Uint8Array;
   secret: Uint8Array;
+  /** The one before, good until the client shows that it has the newest: the Welcome that told it may have been lost. */
+  previous: Uint8Array;
   /** By session: the last input taken. */
   taken: Map<number, number>;
   spawned: Map<number, number>;
@@ -198,8 +200,13 @@ export class Connection implements Peer {
     if (!sameBytes(await proofOf("client", this.#pass!.key, seen, hmac), proof.mac)) return this.goodbye("unauthorized", { message: "wrong token" });
     const known = fields.client && clients.get(text(fields.client));
     const isSame = fields.instance !== undefined && sameBytes(fields.instance, instance);
-    const isKnown = known !== undefined && isSame && proof.resume !== undefined && sameBytes(await proofOf("resume", known.secret, seen, hmac), proof.resume);
-    this.#client = isKnown ? known : { id: new Uint8Array(randomBytes(16)), secret: new Uint8Array(0), taken: new Map(), spawned: new Map() };
+    const shown = async (secret: Uint8Array): Promise<boolean> =>
+      proof.resume !== undefined && sameBytes(await proofOf("resume", secret, seen, hmac), proof.resume);
+    const hasNewest = known !== undefined && isSame && (await shown(known.secret));
+    const isKnown = known !== undefined && isSame && (hasNewest || (await shown(known.previous)));
+    const nobody = new Uint8Array(0);
+    this.#client = isKnown ? known : { id: new Uint8Array(randomBytes(16)), secret: nobody, previous: nobody, taken: new Map(), spawned: new Map() };
+    if (hasNewest) this.#client.previous = this.#client.secret;
     this.#client.secret = new Uint8Array(randomBytes(32));
     clients.set(text(this.#client.id), this.#client);
     this.role = fields.role;

@@ -142,7 +142,7 @@ export class FakeLink implements Socket {
   }
 
   #deliver(bytes: Uint8Array): void {
-    const copy = bytes.slice().buffer;
+    const copy = new Uint8Array(bytes).buffer;
     this.#world.after(this.#world.delayMs, () => {
       if (!this.isDead) this.onmessage?.({ data: copy });
     });
