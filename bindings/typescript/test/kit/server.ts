@@ -312,7 +312,9 @@ export class Connection implements Peer {
   }
 
   #tellViewers(stream: number, terminal: FakeTerminal): void {
-    const viewers = this.#viewers(terminal).map(({ connection }) => ({ name: connection.name, role: connection.role, you: connection === this, replies: false }));
+    const all = this.#viewers(terminal).map(({ stream: other, connection }) => ({ connection, lane: connection.lanes.get(other)! }));
+    const answers = all.find(({ lane }) => lane.role !== "viewer")?.connection;
+    const viewers = all.map(({ connection, lane }) => ({ name: connection.name, role: lane.role, you: connection === this, replies: connection === answers }));
     this.send(stream, { type: "Viewers", count: viewers.length, viewers });
   }
 
