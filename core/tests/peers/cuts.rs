@@ -50,7 +50,7 @@ fn play(framing: Framing, cuts: Cuts, seed: u64) -> Net {
     net.latency = Duration::from_millis(5);
     let mut options = ClientOptions::new(token().pass(Role::Owner), AUTHORITY);
     options.schedule.max = Duration::from_millis(200);
-    if seed % 3 > 0 {
+    if !seed.is_multiple_of(3) {
         options.limits.credit = Credit::new(CREDIT_MIN);
     }
     let user = net.join(User::with(options, seed));

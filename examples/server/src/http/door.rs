@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn every_path_has_the_same_door() {
-        for path in ["/", "/page.js", "/ws", "/metrics", "/nothing"] {
+        for path in ["/", "/app.js", "/ws", "/metrics", "/nothing"] {
             for method in ["GET", "HEAD", "POST", "OPTIONS", "BREW"] {
                 let request = || Request::builder().method(method).uri(path);
                 let with = |more: &[(&str, &str)]| ask(request(), &[&UPGRADING, more].concat());
