@@ -328,7 +328,7 @@ impl ClientPeer {
             State::Called { since, .. } | State::Proved { since, .. } => Some(since + PROOF_WAIT),
             State::Open => {
                 let silence = self.heard + self.ping() * if self.asked { 2 } else { 1 };
-                self.outboxes.values().filter_map(Outbox::poll_timeout).fold(Some(silence), |first, again| first.min(Some(again)))
+                self.outboxes.values().filter_map(Outbox::poll_timeout).chain([silence]).min()
             }
             State::Dialling | State::Over => None,
         }
