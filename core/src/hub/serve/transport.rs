@@ -22,3 +22,14 @@ pub trait Transport: Stream<Item = io::Result<Bytes>> + Sink<Bytes, Error = io::
     /// From now on a message may have this many bytes: a peer that has proved who it is may send longer ones.
     fn set_message_max(&mut self, bytes: usize);
 }
+
+/// One that is lent comes back when the connection has ended, for last words of the carrier's own.
+impl<T: Transport> Transport for &mut T {
+    fn framing(&self) -> Framing {
+        (**self).framing()
+    }
+
+    fn set_message_max(&mut self, bytes: usize) {
+        (**self).set_message_max(bytes);
+    }
+}

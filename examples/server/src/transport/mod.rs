@@ -1,0 +1,166 @@
+//! An ordered connection of whole binary messages, whatever carries it.
+//!
+//! A message holds whole frames of the protocol: over a WebSocket one or several, over a Unix socket always one. What a peer may do before it has
+//! proved who it is is held here, so whoever speaks with it cannot forget to.
+
+mod frames;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod websocket;
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::{Sink, Stream};
+use orchflow_core::protocol::message::ErrorCode;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use crate::limits::FAREWELL_WAIT;
+use crate::refusal::Refusal;
+use crate::standing::Deadline;
+use frames::Frames;
+pub(crate) use socket::Socket;
+use websocket::WebSocket;
+
+/// A connection. As a stream it ends with `None` when the peer has left in good order.
+pub(crate) struct Transport {
+    wire: Wire,
+    deadline: Deadline,
+}
+
+enum Wire {
+    WebSocket(Box<WebSocket>),
+    Frames(Box<Frames>),
+}
+
+impl Transport {
+    /// Over a socket whose handshake is done; `read` came after it.
+    pub(crate) fn websocket(socket: Socket<TcpStream>, read: &[u8], deadline: Deadline) -> Transport {
+        Transport { wire: Wire::WebSocket(Box::new(WebSocket::new(socket, read))), deadline }
+    }
+
+    /// Over a Unix socket.
+    pub(crate) fn frames(socket: Socket<UnixStream>, deadline: Deadline) -> Transport {
+        Transport { wire: Wire::Frames(Box::new(Frames::new(socket))), deadline }
+    }
+
+    /// Tells the peer why this ends, where the carrier has words for it, and waits a moment for it to leave. Nothing more is written after a write that
+    /// is still under way.
+    pub(crate) async fn close(self, why: LastWords) {
+        let farewell = async {
+            match self.wire {
+                Wire::WebSocket(socket) => socket.close(&why).await,
+                Wire::Frames(frames) => frames.close().await,
+            }
+        };
+        // Who does not listen in time, or is gone, has missed it.
+        let _ = timeout(FAREWELL_WAIT, farewell).await;
+    }
+
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Result<(), TransportError> {
+        match self.deadline.poll_late(cx) {
+            Poll::Ready(refusal) => Err(TransportError::Refused(refusal)),
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
+/// Does the same with either wire.
+macro_rules! wire {
+    ($transport:expr, $wire:ident => $what:expr) => {
+        match &mut $transport.wire {
+            Wire::WebSocket($wire) => $what,
+            Wire::Frames($wire) => $what,
+        }
+    };
+}
+
+impl Stream for Transport {
+    type Item = Result<Bytes, TransportError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_late(cx)?;
+        wire!(self, wire => wire.poll_message(cx))
+    }
+}
+
+impl Sink<Bytes> for Transport {
+    type Error = TransportError;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        self.poll_late(cx)?;
+        wire!(self, wire => wire.poll_ready(cx))
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Bytes) -> Result<(), TransportError> {
+        wire!(self, wire => wire.start_send(message))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        self.poll_late(cx)?;
+        wire!(self, wire => wire.poll_flush(cx))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        self.poll_late(cx)?;
+        wire!(self, wire => wire.poll_close(cx))
+    }
+}
+
+/// What a WebSocket's close frame says; nothing in particular by default.
+#[derive(Default)]
+pub(crate) struct LastWords(Option<(u16, String)>);
+
+impl From<&Refusal> for LastWords {
+    fn from(refusal: &Refusal) -> Self {
+        LastWords(Some((refusal.close_code(), refusal.to_string())))
+    }
+}
+
+impl From<ErrorCode> for LastWords {
+    /// The number of what the last frame has said in full.
+    fn from(code: ErrorCode) -> Self {
+        LastWords(Some((code.close_code(), code.to_string())))
+    }
+}
+
+/// Why a connection cannot go on.
+#[derive(Debug)]
+pub(crate) enum TransportError {
+    /// The peer did what it may not.
+    Refused(Refusal),
+    /// The connection broke.
+    Broken(io::Error),
+}
+
+impl From<io::Error> for TransportError {
+    fn from(error: io::Error) -> Self {
+        match error.downcast::<Refusal>() {
+            Ok(refusal) => TransportError::Refused(refusal),
+            Err(error) => TransportError::Broken(error),
+        }
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TransportError::Refused(_) => f.write_str("the peer was refused"),
+            TransportError::Broken(_) => f.write_str("the connection broke"),
+        }
+    }
+}
+
+impl std::error::Error for TransportError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            TransportError::Refused(refusal) => Some(refusal),
+            TransportError::Broken(error) => Some(error),
+        }
+    }
+}
