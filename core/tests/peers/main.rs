@@ -3,9 +3,11 @@
 
 mod cuts;
 mod dice;
+mod mutations;
 mod net;
 mod refusals;
 mod returns;
+mod rig;
 mod server;
 mod service;
 mod terminals;
