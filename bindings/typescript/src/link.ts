@@ -219,7 +219,7 @@ export class Link {
     this.#phase = "open";
     this.limits = message.limits;
     this.#pingMs = Math.max(1, Math.min(message.limits.pingMs, this.#options.pingMs ?? message.limits.pingMs));
-    this.#timer(this.#pingMs, () => this.#tick());
+    this.#tick();
     this.#write(encodeFrames(greaseFrame(this.#env.random())));
     this.#owner.opened(message, this.#challenge!.fields, this.#points);
   }

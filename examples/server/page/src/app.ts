@@ -21,6 +21,8 @@ export class App {
   #client: Client | undefined;
   #views: View[] = [];
   #active: View | undefined;
+  /** How many watch each session. */
+  readonly #counts = new WeakMap<Session, number>();
   /** Whether the tabs of before a reload were looked for. */
   #isRestored = false;
   readonly #prefs: Prefs = loadPrefs();
@@ -35,9 +37,10 @@ export class App {
   readonly #watchers: HTMLElement;
   readonly #new: HTMLButtonElement;
   readonly #toolbar: HTMLElement;
+  readonly #search: HTMLElement;
 
   constructor() {
-    this.#tabs = new Tabs({ select: (view) => this.#select(view), close: (view) => void this.#close(view), leave: () => this.#active?.focus() });
+    this.#tabs = new Tabs({ select: (view) => this.#show(view), close: (view) => void this.#close(view), leave: () => this.#active?.focus() });
     this.#menu = new Menu(this.#prefs, {
       changed: () => this.#look(),
       act: (act) => this.#act(act),
@@ -51,16 +54,17 @@ export class App {
       retry: () => this.#client?.retryNow(),
     });
     this.#connection = new Connection(() => this.#client?.retryNow());
-    this.#new = button({ class: "tool", title: "New terminal (Ctrl Shift Enter)", "aria-label": "New terminal" }, () => this.#spawn(), icon("plus"));
+    this.#new = button({ class: "tool", hidden: true, title: "New terminal (Ctrl Shift Enter)", "aria-label": "New terminal" }, () => this.#spawn(), icon("plus"));
     this.#badge = h("span", { class: "chip", hidden: true }, icon("eye"), "Read-only");
     this.#watchers = h("span", { class: "chip quiet", hidden: true });
+    this.#search = button({ class: "tool", title: "Search (Ctrl Shift F)", "aria-label": "Search" }, () => this.#act("search"), icon("search"));
     this.#toolbar = h(
       "div",
       { class: "tools", role: "toolbar", "aria-label": "Terminals" },
       this.#badge,
       this.#watchers,
       this.#connection.readout,
-      button({ class: "tool", title: "Search (Ctrl Shift F)", "aria-label": "Search" }, () => this.#act("search"), icon("search")),
+      this.#search,
       button({ class: "tool", title: "All sessions (Ctrl Shift L)", "aria-label": "All sessions" }, () => this.#act("home"), icon("list")),
       this.#menu.button,
     );
@@ -88,8 +92,11 @@ export class App {
 
   /** Connects with this pass; without one, asks for it. */
   start(pass: string | undefined): void {
-    this.#client?.close();
+    const before = this.#client;
     this.#client = undefined;
+    before?.close();
+    for (const view of this.#views.splice(0)) this.#drop(view);
+    this.#show(undefined);
     if (pass === undefined) return this.#home.ask("");
     keepPass(pass);
     const url = new URL("ws", location.href);
@@ -98,6 +105,7 @@ export class App {
     const client = new Client({ url, pass, agent: "orchflow-page/0.1.0", pingMs: PING_MS });
     this.#client = client;
     this.#isRestored = false;
+    this.#home.connecting(undefined);
     client.on("state", (state) => this.#state(client, state));
     client.on("latency", () => this.#connection.measured(client, this.#active?.session));
     client.connect();
@@ -108,11 +116,11 @@ export class App {
   #state(client: Client, state: ClientState): void {
     if (client !== this.#client) return;
     this.#connection.told(state, () => this.#views.reduce((sum, view) => sum + view.session.unsettled, 0));
-    this.#new.hidden = state.phase === "online" && state.role !== "owner";
+    this.#new.hidden = state.phase !== "online" || state.role !== "owner";
     if (state.phase === "stopped") {
       if (state.code === "unauthorized" || state.code === "impostor" || state.code === "unusable") forgetPass();
+      // The tabs stay: what stands in them may still be read and copied.
       this.#home.stopped(state.code, state.reason);
-      for (const view of this.#views.splice(0)) this.#drop(view);
       this.#show(undefined);
     } else if (state.phase === "online") {
       if (!this.#isRestored) void this.#restore(client, state.role === "owner");
@@ -142,7 +150,8 @@ export class App {
     const client = this.#client;
     if (client === undefined || client.state.phase !== "online") return;
     const { role } = client.state;
-    client.list().then((sessions) => this.#home.list(sessions, role === "owner"), () => {});
+    const names = new Map(this.#views.flatMap((view) => (view.session.id === undefined ? [] : [[view.session.id, view.title]])));
+    client.list().then((sessions) => this.#home.list(sessions, role === "owner", names), () => {});
   }
 
   // ---- Sessions and tabs ----
@@ -173,7 +182,6 @@ export class App {
         return true;
       },
     });
-    session.on("viewers", () => this.#changed());
     session.on("viewers", ({ count }) => {
       this.#counts.set(session, count);
       this.#changed();
@@ -189,12 +197,6 @@ export class App {
     );
     this.#views.push(view);
     this.#stage.append(view.element);
-    this.#show(view);
-  }
-
-  readonly #counts = new WeakMap<Session, number>();
-
-  #select(view: View): void {
     this.#show(view);
   }
 
@@ -247,6 +249,7 @@ export class App {
 
   #changed(): void {
     const view = this.#active;
+    this.#search.hidden = view === undefined;
     this.#tabs.show(this.#views, view);
     const isViewer = view?.session.role === "viewer" || (this.#client?.state.phase === "online" && this.#client.state.role === "viewer");
     this.#badge.hidden = !isViewer;

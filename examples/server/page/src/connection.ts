@@ -40,8 +40,9 @@ export class Connection {
     this.#state = state;
     this.#unsettled = unsettled;
     if (state.phase === "online") this.#wasOnline = true;
+    if (state.phase !== "online") this.#figure.textContent = "";
     if (state.phase === "stopped") this.#wasOnline = false;
-    this.readout.hidden = state.phase !== "online";
+    this.readout.hidden = true; // Until there is a figure.
     clearInterval(this.#timer);
     if (isBroken) this.#timer = window.setInterval(() => this.#show(), 200);
     this.#show();

@@ -102,19 +102,19 @@ export function askClose(title: string, mayEnd: boolean): Promise<"end" | "keep"
 export const SHORTCUTS: [keys: string, what: string][] = [
   ["Ctrl Shift Enter", "New terminal"],
   ["Ctrl Shift X", "Close tab"],
-  ["Ctrl Shift ← →", "Previous, next tab"],
+  ["Ctrl Shift ← / →", "Previous, next tab"],
   ["Alt 1 … 9", "Go to tab"],
   ["Ctrl Shift L", "All sessions"],
-  ["Ctrl Shift C, V", "Copy, paste"],
+  ["Ctrl Shift C / V", "Copy, paste"],
   ["Ctrl Shift F", "Search"],
-  ["Ctrl + − 0", "Larger, smaller, usual text"],
-  ["Shift PgUp, PgDn", "Scroll"],
+  ["Ctrl + / − / 0", "Larger, smaller, usual text"],
+  ["Shift PgUp / PgDn", "Scroll"],
   ["Ctrl Shift ↑", "Leave the terminal for the toolbar"],
   ["Esc", "Back to the terminal"],
 ];
 
 export function showShortcuts(): Promise<unknown> {
-  const rows = SHORTCUTS.flatMap(([keys, what]) => [h("dt", {}, ...keys.split(" ").map((key) => h(/^[,…]$/u.test(key) ? "span" : "kbd", {}, key))), h("dd", {}, what)]);
+  const rows = SHORTCUTS.flatMap(([keys, what]) => [h("dt", {}, ...keys.split(" ").map((key) => h(/^[/…]$/u.test(key) ? "span" : "kbd", {}, key))), h("dd", {}, what)]);
   return show("Keyboard", "prompt", [h("dl", { class: "shortcuts" }, ...rows)], [{ label: "Close", value: undefined, kind: "main" }], undefined);
 }
 

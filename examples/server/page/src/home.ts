@@ -62,8 +62,8 @@ export class Home {
     );
   }
 
-  /** Sessions one can go to. */
-  list(sessions: readonly SessionInfo[], mayOwn: boolean): void {
+  /** Sessions one can go to; `names` are what those call themselves that are open here. */
+  list(sessions: readonly SessionInfo[], mayOwn: boolean, names: ReadonlyMap<number, string> = new Map()): void {
     const running = sessions.toSorted((a, b) => a.ageMs - b.ageMs);
     const create = button({ class: "push main", "data-first": true }, () => this.#events.spawn(), icon("plus"), "New terminal");
     if (running.length === 0) {
@@ -72,7 +72,7 @@ export class Home {
       return;
     }
     const isFirst = !mayOwn;
-    const rows = running.map((info, index) => this.#row(info, mayOwn, isFirst && index === 0));
+    const rows = running.map((info, index) => this.#row({ ...info, title: names.get(info.session) ?? info.title }, mayOwn, isFirst && index === 0));
     this.#card(h("div", { class: "head" }, h("h1", {}, "Sessions"), mayOwn && create), h("ul", { class: "sessions" }, ...rows));
   }
 
@@ -117,7 +117,7 @@ function sentence(text: string): string {
 
 function age(ms: number): string {
   const minutes = ms / 60_000;
-  if (minutes < 1) return "just started";
+  if (minutes < 1) return "just now";
   if (minutes < 60) return `${Math.floor(minutes)} min`;
   return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1440)} days`;
 }

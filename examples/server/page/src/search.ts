@@ -5,12 +5,10 @@
 import type { ISearchOptions, SearchAddon } from "@xterm/addon-search";
 import { button, h, icon } from "./dom.js";
 
-const DECORATIONS = {
-  matchBackground: "#7a6a2f",
-  matchOverviewRuler: "#c9a63a",
-  activeMatchBackground: "#c98b1f",
-  activeMatchColorOverviewRuler: "#f0a92e",
-};
+/** By day and by night; of the ruler nothing is shown, but it has to be named. */
+const RULER = { matchOverviewRuler: "#c9a63a", activeMatchColorOverviewRuler: "#f0a92e" };
+const LIGHT = { matchBackground: "#ffedb3", activeMatchBackground: "#ffc94a", ...RULER };
+const DARK = { matchBackground: "#5d5124", activeMatchBackground: "#a8741a", ...RULER };
 
 /** A bar that comes when it is called. */
 export class SearchBar {
@@ -76,7 +74,7 @@ export class SearchBar {
       this.#count.textContent = "";
       return;
     }
-    const options: ISearchOptions = { caseSensitive: this.#case.ariaPressed === "true", decorations: DECORATIONS, incremental };
+    const options: ISearchOptions = { caseSensitive: this.#case.ariaPressed === "true", decorations: document.documentElement.dataset["theme"] === "light" ? LIGHT : DARK, incremental };
     if (isForward) this.#addon.findNext(text, options);
     else this.#addon.findPrevious(text, options);
   }

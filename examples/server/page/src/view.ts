@@ -38,7 +38,9 @@ export interface Look {
 const SCROLLBACK_LINES = 10_000;
 /** A window is dragged in many small steps; each asks the program to paint anew. */
 const RESIZE_MS = 40;
-/** A terminal that grew by less than this is not worth telling. */
+/** Smaller letters than these nobody can read. */
+const FONT_LEAST = 6;
+/** The smallest terminal worth telling of. */
 const LEAST = { cols: 2, rows: 1 };
 
 export class View {
@@ -51,6 +53,8 @@ export class View {
   #title = "";
   #isShown = false;
   #resizing: number | undefined;
+  /** What the user chose; a size that others choose may need smaller letters. */
+  #fontSize: number;
   readonly #binding: TerminalBinding;
   readonly #fit = new FitAddon();
   readonly #events: ViewEvents;
@@ -62,6 +66,7 @@ export class View {
   constructor(session: Session, look: Look, events: ViewEvents) {
     this.session = session;
     this.#events = events;
+    this.#fontSize = look.fontSize;
     this.terminal = new Terminal({
       allowProposedApi: true,
       cursorBlink: false,
@@ -127,6 +132,7 @@ export class View {
   }
 
   set look(look: Look) {
+    this.#fontSize = look.fontSize;
     Object.assign(this.terminal.options, looks(look));
     this.#measureSoon();
   }
@@ -190,6 +196,7 @@ export class View {
       navigator.clipboard.readText().then((text) => this.paste(text), () => {});
     });
     session.on("title", () => this.#events.changed());
+    session.on("resized", () => this.#measureSoon());
     session.on("state", () => this.#events.changed());
     session.on("output", ({ replay }) => {
       if (this.#isShown || replay || this.isUnseen) return;
@@ -214,7 +221,7 @@ export class View {
     ];
     this.#end.replaceChildren(h("span", { class: `dot ${ending.isGood ? "good" : "bad"}` }), h("span", { class: "grow" }, ending.text), ...actions.filter((action) => action !== false));
     this.#end.hidden = false;
-    this.terminal.options.cursorInactiveStyle = "none";
+    this.terminal.write("\u001b[?25l"); // Nothing is written there any more.
     this.terminal.options.disableStdin = true;
     this.#events.changed();
     this.#measureSoon();
@@ -236,10 +243,21 @@ export class View {
     if (!this.#isShown) return;
     const room = this.#fit.proposeDimensions();
     if (room === undefined || Number.isNaN(room.cols)) return;
+    this.#frame.classList.toggle("theirs", !this.session.types);
+    if (!this.session.types) return this.#shrink(room);
     const ratio = window.devicePixelRatio;
     const { clientWidth, clientHeight } = this.#frame;
     const px = (length: number): number => Math.min(0xffff, Math.round(length * ratio));
     this.#binding.fit(Math.max(LEAST.cols, room.cols), Math.max(LEAST.rows, room.rows), px(clientWidth), px(clientHeight));
+  }
+
+  /** A size that is for others to choose: letters as large as it allows, and as the user likes. */
+  #shrink(room: { cols: number; rows: number }): void {
+    const { cols, rows } = this.session.size;
+    const { options } = this.terminal;
+    const fits = Math.floor((options.fontSize ?? this.#fontSize) * Math.min(room.cols / cols, room.rows / rows));
+    const size = Math.min(this.#fontSize, Math.max(FONT_LEAST, fits));
+    if (size !== options.fontSize) options.fontSize = size;
   }
 
   #clip(text: string): void {
