@@ -56,7 +56,9 @@ export class Menu {
     const item = (label: string, what: Act): HTMLElement => button({ class: "item" }, () => act(what), label);
     this.#popover = h("div", { class: "menu", id: "menu", popover: "auto" }, theme, text, reader, h("hr"), item("Clear terminal", "clear"), item("Reset terminal", "reset"), h("hr"), item("Keyboard shortcuts", "keys"));
     this.#popover.addEventListener("toggle", (event) => {
-      if ((event as ToggleEvent).newState === "closed" && (document.activeElement === document.body || this.#popover.contains(document.activeElement))) events.leave();
+      // The browser gives the focus back to the button; whoever is done with settings wants to type.
+      const focus = document.activeElement;
+      if ((event as ToggleEvent).newState === "closed" && (focus === document.body || focus === this.button)) events.leave();
     });
   }
 

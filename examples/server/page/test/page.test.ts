@@ -23,6 +23,7 @@ afterAll(() => browser.close());
 beforeEach(async () => {
   served = await serve();
   context = await browser.newContext({ viewport: { width: 1000, height: 600 }, permissions: ["clipboard-read", "clipboard-write"] });
+  context.setDefaultTimeout(8000);
   page = await context.newPage();
   found = troubles(page);
 });
@@ -35,8 +36,18 @@ afterEach(async () => {
 
 async function open(role: "owner" | "writer" | "viewer" = "owner"): Promise<void> {
   await page.goto(await served.link(role));
-  await page.waitForSelector(".view:not([hidden]) .xterm, .home .card h1");
-  if (role === "owner") await page.waitForSelector(".view:not([hidden]) .xterm");
+  if (role === "owner") await ready();
+  else await page.waitForSelector(".home:not([hidden]) h1");
+}
+
+/** Waits until the terminal in front has shown what there is. */
+async function ready(): Promise<void> {
+  await page.waitForSelector(".view:not([hidden]) .xterm");
+  await eventually(() => {
+    const lanes = [...served.server.connections].flatMap((connection) => [...connection.lanes.values()]);
+    expect(lanes.length).toBeGreaterThan(0);
+    for (const { acked, terminal } of lanes) expect([acked, acked]).toEqual([terminal.output.length, Math.max(1, acked)]);
+  });
 }
 
 const terminals = (): FakeTerminal[] => [...served.server.sessions.values()];
@@ -124,7 +135,7 @@ describe("terminals", () => {
     await open();
     await type(page, "title build \u202e of \u2066x");
     await eventually(async () => expect(await page.textContent(".tab .label")).toBe("build  of x"));
-    expect(await page.title()).toBe("build  of x — OrchFlow");
+    expect(await page.title()).toBe("build of x — OrchFlow");
   });
 
   test("show markup as text, whoever writes it", async () => {
@@ -219,7 +230,7 @@ describe("the clipboard", () => {
     await open();
     await type(page, "bracket on");
     await eventually(() => expect(Buffer.from(newest().output).toString()).toContain("\u001b[?2004h"));
-    await page.waitForTimeout(100);
+    await ready();
     await page.evaluate(() => navigator.clipboard.writeText("a\u001b[201~\nb"));
     await page.keyboard.press("Control+Shift+V");
     await eventually(() => expect(typed()).toContain("\u001b[200~a[201~\rb\u001b[201~"));
@@ -251,7 +262,8 @@ describe("links", () => {
   test("lead nowhere before one has seen where", async () => {
     await open();
     await type(page, "link");
-    await page.waitForTimeout(300);
+    await eventually(() => expect(Buffer.from(newest().output).toString()).toContain("that"));
+    await ready();
     const box = (await page.locator(".xterm-screen").boundingBox())!;
     const [width, height] = [box.width / newest().size.cols, box.height / newest().size.rows];
     const click = async (column: number): Promise<void> => {
@@ -363,6 +375,8 @@ describe("looks", () => {
   test("search finds, counts and lets go", async () => {
     await open();
     await type(page, "lines 300");
+    await eventually(() => expect(newest().output.length).toBeGreaterThan(5000));
+    await ready();
     await page.keyboard.press("Control+Shift+F");
     await page.keyboard.type("line 12");
     await eventually(async () => expect(await page.textContent(".search .count")).toMatch(/\/11$/u));
