@@ -112,8 +112,8 @@ describe("terminals", () => {
       expect(newest().size.cols).toBeLessThan(cols);
       expect(newest().size.rows).toBeLessThan(rows);
     });
-    await page.keyboard.press("Control+=");
     const before = newest().size.cols;
+    await page.keyboard.press("Control+=");
     await page.keyboard.press("Control+=");
     await eventually(() => expect(newest().size.cols).toBeLessThan(before));
     await page.keyboard.press("Control+0");
