@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Buf, Bytes};
 
-use crate::limits::{CLIENTS_MAX, INPUT_WINDOW_BYTES};
+use crate::limits::CLIENTS_MAX;
 use crate::protocol::message::{ClientId, ErrorCode, Input, InputDropped, InputRefused};
 use crate::session::WriteError;
 
@@ -64,8 +64,8 @@ impl Inbox {
         self.settled
     }
 
-    /// Input has come.
-    pub fn arrive(&mut self, input: &Input) -> Arrival {
+    /// Input has come, of which at most `window` bytes may wait.
+    pub fn arrive(&mut self, input: &Input, window: u32) -> Arrival {
         let next = self.arrived + 1;
         if input.sequence < next {
             return Arrival::Known { settled: self.settled };
@@ -75,9 +75,9 @@ impl Inbox {
             let message = || format!("input {} came when {next} was due: send it again from there", input.sequence);
             return if was_told { Arrival::Void } else { Arrival::Refused(refused(next, ErrorCode::InputGap, message())) };
         }
-        if self.waiting_bytes + input.bytes.len() > INPUT_WINDOW_BYTES as usize {
+        if self.waiting_bytes + input.bytes.len() > window as usize {
             self.refused = true;
-            let message = format!("{INPUT_WINDOW_BYTES} bytes of input wait: the program does not read; send it again later");
+            let message = format!("{window} bytes of input may wait, and do: the program does not read; send it again later");
             return Arrival::Refused(refused(next, ErrorCode::InputFull, message));
         }
         self.refused = false;
@@ -226,6 +226,7 @@ impl Inputs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::INPUT_WINDOW_BYTES;
 
     fn input(sequence: u64, bytes: &'static str) -> Input {
         Input { sequence, bytes: Bytes::from_static(bytes.as_bytes()), urgent: false, reply: false }
@@ -269,14 +270,14 @@ mod tests {
     fn what_is_sent_again_after_a_break_is_typed_once() {
         let (mut inputs, mut terminal) = (Inputs::default(), Terminal::with_room(5));
         for (sequence, bytes) in [(1, "abc"), (2, "def"), (3, "ghi")] {
-            assert_eq!(inputs.of(ALICE).arrive(&input(sequence, bytes)), Arrival::New);
+            assert_eq!(inputs.of(ALICE).arrive(&input(sequence, bytes), INPUT_WINDOW_BYTES), Arrival::New);
         }
         assert_eq!(terminal.settle(&mut inputs, ALICE), settled(1));
         // The link breaks between acceptance and acknowledgement; all that was not acknowledged comes again.
         for (sequence, bytes) in [(1, "abc"), (2, "def"), (3, "ghi")] {
-            assert_eq!(inputs.of(ALICE).arrive(&input(sequence, bytes)), Arrival::Known { settled: 1 });
+            assert_eq!(inputs.of(ALICE).arrive(&input(sequence, bytes), INPUT_WINDOW_BYTES), Arrival::Known { settled: 1 });
         }
-        assert_eq!(inputs.of(ALICE).arrive(&input(4, "jkl")), Arrival::New);
+        assert_eq!(inputs.of(ALICE).arrive(&input(4, "jkl"), INPUT_WINDOW_BYTES), Arrival::New);
         terminal.room = 100;
         assert_eq!(terminal.settle(&mut inputs, ALICE), settled(4));
         assert_eq!(terminal.taken, b"abcdefghijkl");
@@ -287,11 +288,11 @@ mod tests {
     fn a_hole_is_named_once_and_what_follows_is_void_until_it_is_filled() {
         let mut inbox = Inbox::default();
         assert!(
-            matches!(inbox.arrive(&input(3, "c")), Arrival::Refused(refused) if refused.sequence == 1 && refused.code == ErrorCode::InputGap)
+            matches!(inbox.arrive(&input(3, "c"), INPUT_WINDOW_BYTES), Arrival::Refused(refused) if refused.sequence == 1 && refused.code == ErrorCode::InputGap)
         );
-        assert_eq!(inbox.arrive(&input(4, "d")), Arrival::Void);
-        assert_eq!(inbox.arrive(&input(1, "a")), Arrival::New);
-        assert!(matches!(inbox.arrive(&input(3, "c")), Arrival::Refused(refused) if refused.sequence == 2));
+        assert_eq!(inbox.arrive(&input(4, "d"), INPUT_WINDOW_BYTES), Arrival::Void);
+        assert_eq!(inbox.arrive(&input(1, "a"), INPUT_WINDOW_BYTES), Arrival::New);
+        assert!(matches!(inbox.arrive(&input(3, "c"), INPUT_WINDOW_BYTES), Arrival::Refused(refused) if refused.sequence == 2));
     }
 
     #[test]
@@ -299,28 +300,37 @@ mod tests {
         let mut inbox = Inbox::default();
         let half = Bytes::from(vec![b'x'; INPUT_WINDOW_BYTES as usize / 2]);
         let input = |sequence| Input { sequence, bytes: half.clone(), urgent: false, reply: false };
-        assert_eq!([1, 2].map(|sequence| inbox.arrive(&input(sequence))), [Arrival::New, Arrival::New]);
-        assert!(matches!(inbox.arrive(&input(3)), Arrival::Refused(refused) if refused.sequence == 3 && refused.retryable));
-        assert_eq!(inbox.arrive(&input(4)), Arrival::Void);
+        assert_eq!([1, 2].map(|sequence| inbox.arrive(&input(sequence), INPUT_WINDOW_BYTES)), [Arrival::New, Arrival::New]);
+        assert!(
+            matches!(inbox.arrive(&input(3), INPUT_WINDOW_BYTES), Arrival::Refused(refused) if refused.sequence == 3 && refused.retryable)
+        );
+        assert_eq!(inbox.arrive(&input(4), INPUT_WINDOW_BYTES), Arrival::Void);
+    }
+
+    #[test]
+    fn the_window_is_the_one_that_clients_were_told() {
+        let mut inbox = Inbox::default();
+        assert_eq!(inbox.arrive(&input(1, "abc"), 5), Arrival::New);
+        assert!(matches!(inbox.arrive(&input(2, "def"), 5), Arrival::Refused(refused) if refused.code == ErrorCode::InputFull));
     }
 
     #[test]
     fn what_a_gone_program_did_not_take_counts_as_never_sent() {
         let (mut inputs, mut terminal) = (Inputs::default(), Terminal::with_room(100));
-        inputs.of(ALICE).arrive(&input(1, "abc"));
+        inputs.of(ALICE).arrive(&input(1, "abc"), INPUT_WINDOW_BYTES);
         terminal.settle(&mut inputs, ALICE);
         terminal.gone = true;
-        inputs.of(ALICE).arrive(&input(2, "def"));
+        inputs.of(ALICE).arrive(&input(2, "def"), INPUT_WINDOW_BYTES);
         let Some(Settled { sequence: 1, refused: Some(refused), dropped: None }) = terminal.settle(&mut inputs, ALICE) else { panic!() };
         assert_eq!((refused.sequence, refused.code), (2, ErrorCode::Ended));
-        assert_eq!(inputs.of(ALICE).arrive(&input(3, "ghi")), Arrival::Void);
-        assert_eq!(inputs.of(ALICE).arrive(&input(2, "def")), Arrival::New);
+        assert_eq!(inputs.of(ALICE).arrive(&input(3, "ghi"), INPUT_WINDOW_BYTES), Arrival::Void);
+        assert_eq!(inputs.of(ALICE).arrive(&input(2, "def"), INPUT_WINDOW_BYTES), Arrival::New);
     }
 
     #[test]
     fn half_of_an_input_that_was_taken_cannot_be_untaken() {
         let (mut inputs, mut terminal) = (Inputs::default(), Terminal::with_room(2));
-        inputs.of(ALICE).arrive(&input(1, "abc"));
+        inputs.of(ALICE).arrive(&input(1, "abc"), INPUT_WINDOW_BYTES);
         assert_eq!(terminal.settle(&mut inputs, ALICE), None);
         terminal.gone = true;
         let Some(Settled { sequence: 1, refused: Some(_), dropped: Some(dropped) }) = terminal.settle(&mut inputs, ALICE) else { panic!() };
@@ -331,7 +341,7 @@ mod tests {
     fn dropped_bytes_are_told_to_whom_they_belonged() {
         let (mut inputs, mut terminal) = (Inputs::default(), Terminal::with_room(100));
         for (client, sequence, bytes) in [(ALICE, 1, "0123"), (BOB, 1, "45"), (ALICE, 2, "67"), (ALICE, 3, "89")] {
-            inputs.of(client).arrive(&input(sequence, bytes));
+            inputs.of(client).arrive(&input(sequence, bytes), INPUT_WINDOW_BYTES);
             terminal.settle(&mut inputs, client);
         }
         let alice = (ALICE, InputDropped { from: 2, to: 3, bytes: 4 });

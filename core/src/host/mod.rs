@@ -173,7 +173,7 @@ impl Host {
     /// Input of `client` to `session` has come: takes it, and hands it over if there is room.
     pub fn arrive(&mut self, session: SessionId, client: ClientId, input: &Input, terminals: &mut dyn Terminals) -> Arrival {
         let Some(known) = self.sessions.get_mut(&session) else { return Arrival::Void };
-        let arrival = known.inputs.of(client).arrive(input);
+        let arrival = known.inputs.of(client).arrive(input, self.options.limits.input);
         if arrival == Arrival::New {
             self.settle(session, client, terminals);
         }

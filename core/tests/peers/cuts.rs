@@ -7,7 +7,7 @@ use orchflow_core::hub::serve::Framing;
 use orchflow_core::limits::CREDIT_MIN;
 use orchflow_core::peer::client::ClientOptions;
 use orchflow_core::protocol::frame::StreamId;
-use orchflow_core::protocol::message::{Credit, Spawn};
+use orchflow_core::protocol::message::{Credit, GapReason, Spawn};
 use orchflow_core::protocol::token::Role;
 use orchflow_core::pty::scripted::{Script, ScriptedPtys};
 
@@ -16,7 +16,7 @@ use crate::server::{AUTHORITY, token};
 use crate::user::User;
 
 /// Output per run, in bytes, and lines of input. Fewer where nothing is optimised.
-const FLOOD: u64 = if cfg!(debug_assertions) { 1 << 20 } else { 5 << 20 };
+const FLOOD: u64 = if cfg!(debug_assertions) { 2 << 20 } else { 5 << 20 };
 const LINES: u64 = if cfg!(debug_assertions) { 500 } else { 1_000 };
 const SEEDS: u64 = if cfg!(debug_assertions) { 3 } else { 10 };
 
@@ -44,8 +44,9 @@ impl Typist {
     }
 }
 
-/// One user with a flood and a typist, over links that are cut as `cuts` says. Returns the net as it is at the end.
-fn play(framing: Framing, cuts: Cuts, seed: u64) -> Net {
+/// One user with a flood and a typist, over links that are cut as `cuts` says. Returns the net as it is at the end, and which
+/// stream had the flood.
+fn play(framing: Framing, cuts: Cuts, seed: u64) -> (Net, StreamId) {
     let mut net = Net::new(ptys(FLOOD), framing, seed);
     net.latency = Duration::from_millis(5);
     let mut options = ClientOptions::new(token().pass(Role::Owner), AUTHORITY);
@@ -71,10 +72,17 @@ fn play(framing: Framing, cuts: Cuts, seed: u64) -> Net {
     net.pass(Duration::from_secs(1)); // Whatever would come twice comes now.
     let screen = net.users[user].screen(lines);
     assert!(screen.bytes == expected.as_bytes(), "lines were lost, doubled or out of order");
-    assert!(screen.gaps.is_empty() && net.users[user].screen(flood).gaps.is_empty());
+    assert!(screen.gaps.is_empty());
     assert_eq!(net.users[user].screen(flood).at, FLOOD);
     assert_eq!(net.users[user].told, []);
     assert_eq!(net.server.table.spawned, 2, "each program was started once");
+    (net, flood)
+}
+
+/// The same, where nothing may be missing.
+fn play_whole(framing: Framing, cuts: Cuts, seed: u64) -> Net {
+    let (net, flood) = play(framing, cuts, seed);
+    assert_eq!(net.users[0].screen(flood).gaps, []);
     net
 }
 
@@ -84,14 +92,14 @@ fn cuts() -> Cuts {
 
 #[test]
 fn a_quiet_link_brings_everything_once() {
-    play(Framing::Messages, Cuts::default(), 1);
+    play_whole(Framing::Messages, Cuts::default(), 1);
 }
 
 #[test]
 fn a_hundred_cuts_of_messages_lose_and_double_nothing() {
     let mut sum = [0; 4];
     for seed in 0..SEEDS {
-        let net = play(Framing::Messages, cuts(), seed);
+        let net = play_whole(Framing::Messages, cuts(), seed);
         sum.iter_mut().zip(net.cut).for_each(|(sum, cut)| *sum += cut);
     }
     assert!(sum.iter().all(|cuts| *cuts > 20 * SEEDS as usize), "each kind of cut fell: {sum:?}");
@@ -100,6 +108,20 @@ fn a_hundred_cuts_of_messages_lose_and_double_nothing() {
 #[test]
 fn a_hundred_cuts_within_frames_lose_and_double_nothing() {
     for seed in 100..100 + SEEDS {
-        play(Framing::Stream, cuts(), seed);
+        play_whole(Framing::Stream, cuts(), seed);
     }
+}
+
+#[test]
+fn outages_longer_than_a_place_is_kept_cost_what_the_gaps_name_and_no_input() {
+    let mut sum = 0;
+    for seed in 200..204 {
+        let framing = if seed % 2 == 0 { Framing::Messages } else { Framing::Stream };
+        let outages = Cuts { outage: Duration::from_secs(30), left: [3; 4], ..cuts() };
+        let (net, flood) = play(framing, outages, seed);
+        let gaps = &net.users[0].screen(flood).gaps;
+        assert!(gaps.iter().all(|gap| gap.why == GapReason::History));
+        sum += gaps.iter().map(|gap| gap.to - gap.from).sum::<u64>();
+    }
+    assert!(sum > 0, "nothing was missed in half a minute");
 }

@@ -202,6 +202,8 @@ fn input_out_of_order_or_beyond_the_window_is_refused_and_void_until_it_is_mende
     let typed =
         |sequence, len: usize| on(1, Message::Input(Input { sequence, bytes: vec![b'x'; len].into(), urgent: false, reply: false }));
     bench.refuses(typed(2, 1), ErrorCode::InputGap);
+    let elsewhere = Message::Input(Input { sequence: 1, bytes: "late".into(), urgent: false, reply: false });
+    assert_eq!(bench.send(on(9, elsewhere)), [], "it crossed with the end of its stream");
     assert_eq!(bench.send(typed(3, 1)), []);
     // More than a terminal's queue and the window hold.
     let (mut sequence, len) = (0, INPUT_WINDOW_BYTES as usize / 2);

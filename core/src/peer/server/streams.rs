@@ -151,10 +151,8 @@ impl ServerPeer {
     // ---- Input ----
 
     pub(super) fn type_in(&mut self, stream: StreamId, input: &Input, world: &mut World<'_>) {
-        let (session, role) = match self.lane(stream) {
-            Ok(lane) => lane,
-            Err(reason) => return self.refuse_input(stream, input.sequence, reason, world),
-        };
+        // Typed before the end of the stream was known; perhaps the client means another session by it already.
+        let Ok((session, role)) = self.lane(stream) else { return };
         if !role.types() {
             let message = "who watches as a viewer cannot type: connect with a writer's link".to_owned();
             return self.refuse_input(stream, input.sequence, (ErrorCode::Forbidden, message), world);
