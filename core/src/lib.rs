@@ -43,7 +43,7 @@
 //!   pty        the door to terminals: the kernel's, or scripted ones
 //!   flow       when a terminal is read: credit and watermarks
 //!   ring       the output log: lock-free, shared without a copy              input     keys, pastes, validation
-//!   size  metrics  time  id  limits
+//!   size  metrics  resilience  time  id  limits
 //! ```
 #![deny(unsafe_code)]
 

@@ -5,7 +5,7 @@
 //! output: its host gets every byte in order, exactly once, or a gap by name.
 //!
 //! # The loop of a driver
-//! After every call take what [`poll_event`](ClientPeer::poll_event) and [`poll_frame`](ClientPeer::poll_frame) give until
+//! Hand over only what came over the link dialled last. After every call take what [`poll_event`](ClientPeer::poll_event) and [`poll_frame`](ClientPeer::poll_frame) give until
 //! nothing is left, and call [`handle_timeout`](ClientPeer::handle_timeout) at [`poll_timeout`](ClientPeer::poll_timeout).
 //! ```
 //! # use bytes::Bytes;
