@@ -11,12 +11,13 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Adds up the summary lines in the output of `cargo test`, one per test binary.
+    /// Adds up the summary lines in the output of `cargo test`, one per test binary, and of vitest.
     pub(crate) fn of_tests(output: &str) -> Tally {
         let mut sum = Tally::default();
-        for line in output.lines() {
-            if let Some(summary) = line.trim_start().strip_prefix("test result: ") {
-                sum += Tally { passed: number(summary, "passed"), failed: number(summary, "failed"), skipped: number(summary, "ignored") };
+        for line in output.lines().map(str::trim_start) {
+            let skips = if line.starts_with("test result: ") { "ignored" } else { "skipped" };
+            if let Some(summary) = line.strip_prefix("test result: ").or_else(|| line.strip_prefix("Tests  ")) {
+                sum += Tally { passed: number(summary, "passed"), failed: number(summary, "failed"), skipped: number(summary, skips) };
             }
         }
         sum
@@ -69,6 +70,12 @@ mod tests {
             noise: 9 passed\n\
             test result: FAILED. 4 passed; 3 failed; 0 ignored; 0 measured; 7 filtered out; finished in 0.00s\n";
         assert_eq!(Tally::of_tests(output), Tally { passed: 6, failed: 3, skipped: 1 });
+    }
+
+    #[test]
+    fn summaries_of_vitest_count_too() {
+        let output = " Test Files  1 failed | 2 passed (3)\n      Tests  1 failed | 29 passed | 2 skipped (32)\n   Start at  02:14:56\n";
+        assert_eq!(Tally::of_tests(output), Tally { passed: 29, failed: 1, skipped: 2 });
     }
 
     #[test]
