@@ -41,7 +41,8 @@ pub(crate) fn browser(work: &mut Work<'_>) -> Outcome {
 
 /// Skips the part where Node is missing or too old.
 fn node(work: &mut Work<'_>) -> Outcome {
-    let missing = || Stop::Skipped(format!("Node {NODE_OLDEST} or newer with npm is not installed: see nodejs.org, or your system's packages"));
+    let missing =
+        || Stop::Skipped(format!("Node {NODE_OLDEST} or newer with npm is not installed: see nodejs.org, or your system's packages"));
     if !work.has(tool("npm", &["--version"])) {
         return Err(missing());
     }

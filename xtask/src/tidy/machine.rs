@@ -22,9 +22,18 @@ const SOURCES: &[&str] = &[
     "uv.lock",
 ];
 
-/// The public places, and ourselves.
-const PUBLIC: &[&str] =
-    &["github.com", "docs.rs", "crates.io", "registry.npmjs.org", "pypi.org", "files.pythonhosted.org", "opencollective.com"];
+/// The public places, ourselves, and where authors of packages ask for money, which lock files repeat.
+const PUBLIC: &[&str] = &[
+    "github.com",
+    "docs.rs",
+    "crates.io",
+    "registry.npmjs.org",
+    "pypi.org",
+    "files.pythonhosted.org",
+    "opencollective.com",
+    "tidelift.com",
+    "bjornlu.com",
+];
 
 pub(crate) fn find(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
