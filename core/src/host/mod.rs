@@ -49,7 +49,7 @@ pub struct HostOptions {
     pub limits: ServerLimits,
     /// Whose window decides a terminal's size.
     pub sizes: SizePolicy,
-    /// How long a session that has ended can still be watched.
+    /// How long a session that has ended can still be watched, after the last who did so left.
     pub ended_kept: Duration,
     /// Software and version, for the other side's logs.
     pub agent: String,
@@ -120,7 +120,7 @@ impl Host {
     /// Forgets sessions that ended long ago and that nobody watches; returns them, for the driver to let go.
     pub fn forget_ended(&mut self, now: Time) -> Vec<SessionId> {
         let kept = self.options.ended_kept;
-        let over = |known: &Known| known.ended.is_some_and(|ended| now - ended >= kept) && known.watchers().is_empty();
+        let over = |known: &Known| known.unwanted_since().is_some_and(|since| now - since >= kept);
         let gone: Vec<SessionId> = self.sessions.iter().filter(|(_, known)| over(known)).map(|(id, _)| *id).collect();
         for session in &gone {
             self.sessions.remove(session);
@@ -130,8 +130,7 @@ impl Host {
 
     /// When [`forget_ended`](Host::forget_ended) is due next.
     pub fn poll_timeout(&self) -> Option<Time> {
-        let unwatched = self.sessions.values().filter(|known| known.watchers().is_empty());
-        unwatched.filter_map(|known| known.ended).min().map(|ended| ended + self.options.ended_kept)
+        self.sessions.values().filter_map(Known::unwanted_since).min().map(|since| since + self.options.ended_kept)
     }
 
     /// Something happened to a session: those who watch it are told.
@@ -198,9 +197,9 @@ impl Host {
     // ---- Notices ----
 
     /// Somebody watches no longer.
-    pub fn leave(&mut self, session: SessionId, lane: LaneId) {
+    pub fn leave(&mut self, session: SessionId, lane: LaneId, now: Time) {
         if let Some(known) = self.sessions.get_mut(&session) {
-            known.leave(lane);
+            known.leave(lane, now);
             self.tell(session, &Notice::Viewers);
         }
     }

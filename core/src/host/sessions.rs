@@ -51,6 +51,8 @@ pub struct Known {
     pub status: Option<ExitStatus>,
     /// When all of it had ended.
     pub ended: Option<Time>,
+    /// When the last of those who watched it left.
+    left: Option<Time>,
     /// Output before this was cleared, and is told to nobody who comes.
     pub cleared: u64,
     /// What was typed into it.
@@ -71,6 +73,7 @@ impl Known {
             size,
             status: None,
             ended: None,
+            left: None,
             cleared: 0,
             inputs: Inputs::default(),
             watchers: Vec::new(),
@@ -97,11 +100,18 @@ impl Known {
     }
 
     /// Somebody stops. The longest of those left who may type answers queries from now on.
-    pub fn leave(&mut self, lane: LaneId) {
+    pub fn leave(&mut self, lane: LaneId, now: Time) {
+        self.left = Some(now);
         self.watchers.retain(|watcher| watcher.lane != lane);
         if self.responder == Some(lane) {
             self.responder = self.watchers.iter().find(|watcher| watcher.role.types()).map(|watcher| watcher.lane);
         }
+    }
+
+    /// Since when it is over and nobody watches it, where that is so.
+    pub fn unwanted_since(&self) -> Option<Time> {
+        let ended = self.ended.filter(|_| self.watchers.is_empty())?;
+        Some(ended.max(self.left.unwrap_or(ended)))
     }
 
     /// The window at `lane` has this size now. Returns the size that the terminal should have.

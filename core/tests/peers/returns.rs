@@ -174,3 +174,20 @@ fn places_that_nobody_comes_back_for_do_not_pile_up() {
         assert!(net.server.host.clients.get(id(&net)).unwrap().parked.len() <= 1);
     }
 }
+
+#[test]
+fn a_session_that_ended_is_kept_for_who_watched_it_last() {
+    let (mut net, user) = net(11);
+    net.users[user].renders = false;
+    let stream = net.users[user].client.spawn(program("stretch")).unwrap();
+    net.users[user].screens.entry(stream).or_default().floods = true;
+    net.until("stretch", |net| net.users[user].screen(stream).at == HIGH_WATER_BYTES as u64);
+    let session = net.users[user].screen(stream).spawned.unwrap().session;
+    net.users[user].client.close(session, Duration::ZERO).unwrap();
+    net.pass(Duration::from_secs(400)); // It is over, and the user has not looked at the rest.
+    net.down_until = net.now() + Duration::from_secs(200);
+    net.cut_user_unheard(user);
+    net.users[user].renders = true;
+    net.users[user].render(stream);
+    net.until("end", |net| net.users[user].screen(stream).ended.is_some());
+}

@@ -218,6 +218,8 @@ impl Drop for Unlink<'_> {
     fn drop(&mut self) {
         let broke = self.broke;
         self.with(|peer, world| peer.park(broke, world));
-        self.service.shared.state.lock().links.remove(&self.id);
+        let mut state = self.service.shared.state.lock();
+        state.links.remove(&self.id);
+        state.wake_runner(); // Sessions that have ended may be watched by nobody now.
     }
 }

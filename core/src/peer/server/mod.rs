@@ -239,7 +239,7 @@ impl ServerPeer {
             if let (Some(claim), Some(client)) = (claim, client.and_then(|client| world.host.clients.get_mut(client))) {
                 client.parked.push(Parked { session: lane.session, claim, role: lane.role, lossy: lane.is_lossy() });
             }
-            world.host.leave(lane.session, id);
+            world.host.leave(lane.session, id, world.now);
         }
         if let Some(client) = client.and_then(|client| world.host.clients.get_mut(client))
             && client.connection == Some(self.id)

@@ -140,7 +140,7 @@ impl ServerPeer {
         let id = self.lane_id(stream);
         world.terminals.shut(id);
         if let Some(lane) = self.lanes.remove(&stream) {
-            world.host.leave(lane.session, id);
+            world.host.leave(lane.session, id, world.now);
         }
     }
 
