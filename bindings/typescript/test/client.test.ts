@@ -1,16 +1,14 @@
 /**
- * The client against a server that is cut off, restarted, full, silent or wrong, in virtual time.
+ * The client over good links and broken ones, against a fake server in virtual time.
  */
 
 import { describe, expect, test } from "vitest";
-import { Client } from "../src/client.js";
 import { decodeFrames } from "../src/frame.js";
 import { isGrease } from "../src/kind.js";
-import { type Message, type MessageOf, decode } from "../src/messages.js";
+import { type MessageOf, decode } from "../src/messages.js";
 import { RequestError } from "../src/requests.js";
-import { connect, elsewhere, messagesOf, online, server, terminalOf, typed, watch, world } from "./kit/scene.js";
+import { connect, messagesOf, online, renew, server, terminalOf, typed, watch, world } from "./kit/rig.js";
 import { echo } from "./kit/terminal.js";
-import { World } from "./kit/world.js";
 
 describe("a good connection", () => {
   test("types, echoes and ends", async () => {
@@ -204,7 +202,7 @@ describe("a broken link", () => {
   });
 
   test.each(Array.from({ length: 100 }, (_, seed) => seed))("cut at moment %i nothing is lost, doubled or reordered", async (seed) => {
-    elsewhere(seed + 1);
+    renew(seed + 1);
     world.delayMs = 1 + (seed % 7);
     const client = connect();
     const session = client.spawn();
@@ -334,139 +332,5 @@ describe("a broken link", () => {
     client.connect();
     await world.until(() => session.state === "live");
     expect((messagesOf(world.link)[0] as MessageOf<"Hello">).client).toBeUndefined();
-  });
-});
-
-describe("a silent link", () => {
-  test("is given up after twice the interval, and not before", async () => {
-    server.limits.pingMs = 5000;
-    const client = await online();
-    const link = world.link;
-    await world.run(30_000);
-    expect(world.link).toBe(link);
-    void client.list();
-    await world.run(10);
-    link.isDead = true; // Half open: nobody is told.
-    await world.run(9_000);
-    expect([client.state.phase, world.links.length]).toEqual(["online", 1]);
-    await world.run(1_600);
-    expect([client.state.phase, world.links.length]).toEqual(["online", 2]);
-  });
-
-  test("is found out at once when the page is looked at again", async () => {
-    const client = await online();
-    world.link.isDead = true;
-    client.nudge();
-    await world.run(1_900);
-    expect(world.links.length).toBe(1);
-    await world.run(300);
-    expect([client.state.phase, world.links.length]).toEqual(["online", 2]);
-  });
-
-  test("a page that slept does not take its own sleep for silence", async () => {
-    const client = await online();
-    const link = world.link;
-    world.now += 3_600_000; // No timer ran meanwhile.
-    await world.run(10_000);
-    expect([client.state.phase, world.link]).toEqual(["online", link]);
-  });
-
-  test("a server that never answers is left after ten seconds", async () => {
-    server.intercept = () => true;
-    const client = connect();
-    await world.run(10_100);
-    expect(world.links.length).toBeGreaterThan(1);
-    expect(client.state).not.toMatchObject({ phase: "online" });
-  });
-
-  test("the way to the server is measured", async () => {
-    world.delayMs = 4;
-    const client = await online({ pingMs: 1000 });
-    await world.run(5_000);
-    expect(client.network.ms).toBeCloseTo(8, 1);
-  });
-});
-
-describe("refused input", () => {
-  test("that may succeed later is tried again, in order", async () => {
-    const client = await online();
-    const session = client.spawn();
-    await world.until(() => session.state === "live");
-    let refusals = 3;
-    server.refuse = () => (refusals-- > 0 ? { code: "input_full", retryable: true } : undefined);
-    for (const word of ["one ", "two ", "three "]) session.input(word);
-    await world.until(() => session.unsettled === 0);
-    expect(typed(terminalOf(session))).toBe("one two three ");
-  });
-
-  test("that never will is told, and what follows goes on", async () => {
-    const client = await online();
-    const session = client.spawn();
-    const seen = watch(session);
-    await world.until(() => session.state === "live");
-    server.refuse = (input) => (Buffer.from(input.bytes).toString() === "long" ? { code: "line_too_long", retryable: false } : undefined);
-    for (const word of ["one ", "long", "three "]) session.input(word);
-    await world.until(() => session.unsettled === 0);
-    expect(typed(terminalOf(session))).toBe("one three ");
-    expect(seen.events).toContain("lost 4 refused");
-  });
-});
-
-describe("a server that breaks the rules", () => {
-  /** Sends `messages` on `stream` to a client that watches a session, and returns what became of it. */
-  async function told(...messages: Message[]): Promise<{ client: Client; events: string[]; text: string }> {
-    const client = await online();
-    const session = client.spawn();
-    const seen = watch(session);
-    await world.until(() => session.state === "live");
-    for (const message of messages) [...server.connections][0]!.send(session.stream, message);
-    await world.run(5);
-    return { client, ...seen };
-  }
-
-  test("output that came before comes once", async () => {
-    const output = (offset: number, text: string): Message => ({ type: "Output", offset, bytes: Buffer.from(text), replay: false, more: false });
-    const { text } = await told(output(0, "abc"), output(0, "abc"), output(1, "bcd"));
-    expect(text).toBe("abcd");
-  });
-
-  test("output with a hole ends the connection, and it comes back where it was", async () => {
-    const { client } = await told({ type: "Output", offset: 10, bytes: Buffer.from("x"), replay: false, more: false });
-    await world.until(() => client.state.phase === "online");
-    expect(world.links.length).toBe(2);
-  });
-
-  test("a gap is told exactly, and counts as rendered", async () => {
-    const { events } = await told({ type: "Gap", from: 0, to: 100_000, why: "history" });
-    expect(events).toContain("gap 0..100000 history");
-    expect(messagesOf(world.link).at(-1)).toEqual({ type: "Ack", rendered: 100_000 });
-  });
-
-  test("a message that makes no sense is skipped and told", async () => {
-    const client = await online();
-    const errors: string[] = [];
-    client.on("misunderstood", (error) => errors.push(error.fault));
-    world.link.onmessage?.({ data: Uint8Array.from([0x22, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xa0]).buffer });
-    expect(errors).toEqual(["shape"]);
-    expect(client.state.phase).toBe("online");
-  });
-
-  test("text, garbage and giants end the connection with a word", async () => {
-    for (const data of ["text", new Uint8Array(20).fill(0xff).buffer, new Uint8Array((1 << 20) + 1).buffer]) {
-      const client = await online();
-      const { link } = world;
-      link.onmessage?.({ data });
-      expect(client.state.phase).toBe("waiting");
-      expect(messagesOf(link).at(-1)).toMatchObject({ type: "Goodbye" });
-      client.close();
-    }
-  });
-
-  test("an unknown type that may not be skipped is named", async () => {
-    const client = await online();
-    const { link } = world;
-    link.onmessage?.({ data: Uint8Array.from([0x9f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).buffer });
-    expect(messagesOf(link).at(-1)).toMatchObject({ type: "Goodbye", code: "unknown_type" });
-    client.close();
   });
 });

@@ -46,7 +46,7 @@ const ICONS = {
 export function icon(name: keyof typeof ICONS): SVGSVGElement {
   const namespace = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(namespace, "svg");
-  set(svg, { viewBox: "0 0 16 16", class: `icon ${name}`, "aria-hidden": "true" });
+  set(svg, { viewBox: "0 0 16 16", class: `icon icon-${name}`, "aria-hidden": "true" });
   const path = document.createElementNS(namespace, "path");
   set(path, { d: ICONS[name] });
   svg.append(path);

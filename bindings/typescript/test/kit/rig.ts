@@ -1,5 +1,5 @@
 /**
- * What the client's tests have in common: a world in virtual time, a server in it, and somebody who watches.
+ * What the client's tests have in common: a fresh world before each, and short ways to say what happens in it.
  */
 
 import { beforeEach, expect } from "vitest";
@@ -22,6 +22,11 @@ beforeEach(async () => {
   world = new World(server);
   pass = passText(await passOf(server.token, "owner"));
 });
+
+/** Another world around the same server. */
+export function renew(seed: number): void {
+  world = new World(server, seed);
+}
 
 export function connect(options: Partial<ClientOptions> = {}): Client {
   const client = new Client({ url: "ws://127.0.0.1:7681/ws", pass, env: world.env, ...options });
@@ -57,8 +62,3 @@ export function watch(session: Session, renders = true) {
 export const terminalOf = (session: Session): FakeTerminal => server.sessions.get(session.id!)!;
 export const messagesOf = (link: FakeLink): Message[] => link.sent.flatMap((bytes) => [...decodeFrames(bytes, 1 << 20)].flatMap((frame) => decode(frame) ?? []));
 export const typed = (terminal: FakeTerminal): string => Buffer.from(terminal.typed).toString("latin1");
-
-/** Begins again in another world, of other chances. */
-export function elsewhere(seed: number): void {
-  world = new World(server, seed);
-}
