@@ -37,6 +37,7 @@
 //! Each module uses only those below it.
 //! ```text
 //!   hub        the driver: one descriptor, turns, timers, events, futures     runtime   the door to a runtime
+//!   protocol   frames and messages between a client and a server
 //!   session    one terminal as a machine: input, output, sizes, its end
 //!   pty        the door to terminals: the kernel's, or scripted ones
 //!   flow       when a terminal is read: credit and watermarks

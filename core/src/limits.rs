@@ -72,6 +72,9 @@ pub const TURN_BYTES: usize = 256 << 10;
 /// little for a stranger to fill.
 pub const FRAME_BEFORE_PROOF_MAX: usize = 4 << 10;
 
+/// All that a peer may send before that, in bytes: both frames of the handshake and what it need not wait with.
+pub const BEFORE_PROOF_BYTES_MAX: usize = 16 << 10;
+
 /// The largest frame after that, header included, unless a peer asks for less. Output comes in pieces of at most
 /// [`READ_MAX`]; only long lists and pastes grow larger.
 pub const FRAME_MAX: usize = 1 << 20;

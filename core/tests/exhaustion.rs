@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use hazards::{Bystander, Children, Host, alone, children, descriptors, event_of, expect, read_to_exit, settled, sh, until, within};
-use orchflow_core::hub::{Hub, HubOptions, Reader, Session};
+use orchflow_core::hub::{Hub, HubOptions, Output, Reader, Session};
 use orchflow_core::metrics::ErrorKind;
 use orchflow_core::pty::{Command, SpawnError};
 use orchflow_core::session::{EventKind, SessionOptions};
@@ -173,6 +173,30 @@ fn memory_of_a_session_that_is_gone_goes_to_those_that_wait_for_it() {
     assert_eq!(reader.try_read(), None, "it was read without memory");
     session.close(Duration::ZERO);
     drop((unread, session));
+    expect(&hub, &mut reader, b"hello\r\n");
+}
+
+#[test]
+fn memory_held_as_chunks_goes_to_those_that_wait_once_it_is_let_go() {
+    let hub = hub_with_little_memory();
+    // Into the last segment there is memory for, though each may end up to a page early.
+    const COUNT: usize = POOL - 4 * 4096;
+    let mut held = Vec::new();
+    let session = hub.spawn(&sh(&format!("head -c {COUNT} /dev/zero; exec cat")), SessionOptions::default()).unwrap();
+    let mut reader = session.reader();
+    while reader.offset() < COUNT as u64 {
+        if let Output::Chunk { bytes, .. } = within(&hub, reader.read()) {
+            held.push(bytes);
+        }
+    }
+    session.close(Duration::ZERO);
+    drop((reader, session));
+    settled(&hub);
+    let starved = hub.spawn(&sh("echo hello"), SessionOptions::default()).unwrap();
+    let mut reader = starved.reader();
+    event_of(&hub, &starved, |kind| matches!(kind, EventKind::ProcessExited(_)));
+    assert_eq!((reader.try_read(), hub.metrics().pool_bytes), (None, POOL as u64), "nobody let go of anything");
+    drop(held);
     expect(&hub, &mut reader, b"hello\r\n");
 }
 

@@ -22,9 +22,9 @@ fn main() {
 
 fn hub_its_host_drives(hub: Hub) {
     let (session, reader) = echo(&hub);
-    let flood = hub.spawn(&Command::new("yes"), SessionOptions::default()).unwrap();
-    let unread = flood.reader();
+    let unread = hub.spawn(&Command::new("yes"), SessionOptions::default()).unwrap().reader();
     until(&hub, || hub.metrics().paused == 1);
+    session.resize(session.size()).unwrap(); // An event that waits.
     let mut all = Some((hub, session, reader, unread));
     let child = fork(|| {
         let (hub, session, reader, mut unread) = all.take().unwrap();
@@ -38,6 +38,7 @@ fn hub_its_host_drives(hub: Hub) {
     });
     child_is_fine(child);
     let (hub, session, reader, mut unread) = all.unwrap();
+    still_tells(&hub);
     // The parent's own view of the flood: still held up, still whole, and no reason to turn.
     let turns = hub.metrics().dispatch_turns;
     while hub.wait(Some(Duration::from_millis(20))).unwrap() {}
@@ -49,6 +50,7 @@ fn hub_its_host_drives(hub: Hub) {
 
 fn hub_with_a_thread(hub: Hub) {
     let (session, reader) = echo(&hub);
+    session.resize(session.size()).unwrap(); // An event that waits.
     let mut all = Some((hub, session, reader));
     let child = fork(|| {
         let (hub, session, reader) = all.take().unwrap();
@@ -57,6 +59,7 @@ fn hub_with_a_thread(hub: Hub) {
     });
     child_is_fine(child);
     let (hub, session, reader) = all.unwrap();
+    still_tells(&hub);
     still_echoes(&hub, &session, reader);
 }
 
@@ -97,6 +100,12 @@ fn refused(hub: &Hub, session: &Session) {
     assert_eq!(hub.next_event(), None);
     session.close(Duration::ZERO);
     hub.close();
+}
+
+/// What the parent has not taken yet is there.
+fn still_tells(hub: &Hub) {
+    assert!(hub.next_event().is_some(), "the fork took an event");
+    while hub.next_event().is_some() {}
 }
 
 /// Afterwards the parent's session works, and ends, as if nothing had happened.

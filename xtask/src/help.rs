@@ -11,7 +11,7 @@ pub(crate) fn help() -> ExitCode {
     println!();
     println!("The parts of `test`:");
     for part in PARTS {
-        println!("  {:<9} {}", part.name, part.about);
+        println!("  {:<11} {}", part.name, part.about);
     }
     ExitCode::SUCCESS
 }

@@ -7,6 +7,7 @@ mod bench;
 mod guard;
 mod help;
 mod parts;
+mod protections;
 mod run;
 mod tally;
 mod test;

@@ -20,7 +20,7 @@ pub(crate) fn test(root: &Path, names: &[&str]) -> ExitCode {
         if part.has_material(root) {
             sum += report(part, root);
         } else if !names.is_empty() {
-            println!("{:<9} skipped  there is no {} yet", part.name, part.needs.join(" or "));
+            println!("{:<11} skipped  there is no {} yet", part.name, part.needs.join(" or "));
             sum.skipped += 1;
         }
     }
@@ -30,7 +30,7 @@ pub(crate) fn test(root: &Path, names: &[&str]) -> ExitCode {
 
 /// Runs one part and prints its line, after it the log if it failed.
 fn report(part: &Part, root: &Path) -> Tally {
-    print!("{:<9} ", part.name);
+    print!("{:<11} ", part.name);
     let _ = io::stdout().flush(); // So that one sees what takes its time.
     let start = Instant::now();
     let mut work = Work::new(root, Duration::from_secs(60 * part.minutes_max));

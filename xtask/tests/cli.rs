@@ -10,7 +10,7 @@ fn xtask(args: &[&str]) -> Output {
 #[test]
 fn help_lists_every_part() {
     let help = String::from_utf8(xtask(&["help"]).stdout).expect("text");
-    for part in ["fmt", "tidy", "clippy", "docs", "unit", "doctest", "loom", "mutants", "examples", "msrv"] {
+    for part in ["fmt", "tidy", "clippy", "docs", "unit", "doctest", "loom", "mutants", "protections", "examples", "msrv"] {
         assert!(help.contains(&format!("\n  {part} ")), "{part}");
     }
 }

@@ -134,12 +134,7 @@ impl Core {
         let id = SessionId::from_raw(self.ids.fetch_add(1, Ordering::Relaxed) + 1);
         let terminal = Terminal::new(pty, writer(&self.pool, options.history_bytes), options, Arc::clone(&self.metrics));
         let cell = Arc::new(Cell::new(id, terminal, options));
-        place.fill(&cell);
-        self.metrics.session_opened();
-        // In the table before it can announce anything, for what is announced of a stranger is lost.
-        let doorbell = Doorbell::new(self.poller.clone(), id);
-        let started = cell.state.lock().terminal.start(doorbell);
-        if let Err(source) = started {
+        if let Err(source) = self.introduce(place, &cell) {
             self.withdraw(&cell);
             return Err(SpawnError::Io { doing: "watch the terminal", source });
         }
@@ -149,6 +144,13 @@ impl Core {
             return Err(SpawnError::Closed);
         }
         Ok(cell)
+    }
+
+    /// Puts a session into the table before it can announce anything, for what is announced of a stranger is lost.
+    fn introduce(&self, place: Place<'_>, cell: &Arc<Cell>) -> io::Result<()> {
+        place.fill(cell);
+        self.metrics.session_opened();
+        cell.state.lock().terminal.start(Doorbell::new(self.poller.clone(), cell.id))
     }
 
     /// The one way to touch a session: under its lock, then carrying out what that led to without it.
@@ -268,5 +270,29 @@ impl Place<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.core.table.lock().opening -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::Hub;
+    use crate::pty::Command;
+    use crate::pty::scripted::{Script, ScriptedPtys};
+
+    #[test]
+    fn deadline_of_a_session_that_is_touched_often_is_one_deadline() {
+        let ptys = ScriptedPtys::new().with("cat", Script::new().cat());
+        let hub = Hub::builder().backend(Arc::new(ptys)).manual_clock().hosted().unwrap();
+        let session = hub.spawn(&Command::new("cat"), SessionOptions::default()).unwrap();
+        let claim = session.reader().suspend();
+        for _ in 0..100 {
+            session.write(b"x").unwrap();
+        }
+        let mut timers = session.core().timers.lock();
+        let deadlines = std::iter::from_fn(|| timers.take_due(Time::MAX)).count();
+        drop(timers);
+        assert_eq!(deadlines, 1);
+        drop(session.resume(claim));
     }
 }

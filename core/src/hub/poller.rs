@@ -223,3 +223,22 @@ fn flags(interest: Interest) -> epoll::EventFlags {
     flags.set(epoll::EventFlags::OUT, interest.write);
     flags
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_announced_and_not_dealt_with_is_announced_again() {
+        let poller = Poller::new().unwrap();
+        let (session, wanted) = (SessionId::from_raw(1), Interest { read: true, write: false });
+        let (reader, writer) = io::pipe().unwrap();
+        poller.watch(session, Source::Terminal, reader.as_fd(), wanted).unwrap();
+        rustix::io::write(&writer, b"bytes that nobody reads").unwrap();
+        for _ in 0..3 {
+            let mut happened = Vec::new();
+            poller.wait(Some(Duration::ZERO), |what| happened.push(what)).unwrap();
+            assert_eq!(happened, [Happened::Session(session, Ready { read: true, write: false, exit: false })]);
+        }
+    }
+}

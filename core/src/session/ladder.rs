@@ -98,6 +98,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn clock_that_jumps_by_a_year_takes_one_step_and_the_next_grace_is_whole() {
+        let mut ladder = Ladder::default();
+        let (year, grace) = (Duration::from_secs(365 * 24 * 3600), Duration::from_secs(1));
+        ladder.start(Time::ZERO, grace);
+        assert_eq!(ladder.handle_timeout(Time::ZERO), Some(RUNGS[0]));
+        assert_eq!(ladder.handle_timeout(Time::ZERO + year), Some(RUNGS[1]));
+        assert_eq!(ladder.handle_timeout(Time::ZERO + year), None);
+        assert_eq!(ladder.poll_timeout(), Some(Time::ZERO + year + grace));
+    }
+
+    #[test]
     fn each_rung_has_its_grace_and_the_last_are_kills() {
         let mut ladder = Ladder::default();
         ladder.start(Time::ZERO, Duration::from_millis(10));

@@ -1,22 +1,25 @@
 //! The faces of a session: streams and byte streams for executors, plain values for everybody else.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, join};
-use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use futures::{AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use orchflow_core::hub::{Hub, Output};
-use orchflow_core::pty::{Command, ExitStatus};
+use orchflow_core::pty::{Command, ExitStatus, Signal, Target};
 use orchflow_core::runtime::{Readiness, Runtime};
 use orchflow_core::session::{EventKind, SessionOptions};
 
 use crate::act::{Act, flood_bytes};
-use crate::listener::assert_same;
+use crate::listener::{Listener, assert_same};
 use crate::stage::{Setting, Smol, Tokio, until, watched, within};
 
 scenarios! {
-    both: stream_of_output_ends_after_the_exit, byte_stream_copies_both_ways_under_pressure, tasks_share_the_events;
+    both: stream_of_output_ends_after_the_exit, byte_stream_copies_both_ways_under_pressure,
+        byte_stream_that_waits_for_room_is_woken_by_room, tasks_share_the_events;
 }
 
 fn stream_of_output_ends_after_the_exit(setting: Setting) {
@@ -55,6 +58,30 @@ fn byte_stream_copies_both_ways_under_pressure(setting: Setting) {
         session.close(Duration::ZERO);
         assert_eq!(within("the end", output.read(&mut [0; 9])).await.unwrap(), 0);
         assert_eq!(input.write(b"x").await.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
+    });
+}
+
+fn byte_stream_that_waits_for_room_is_woken_by_room(setting: Setting) {
+    struct Woken(AtomicUsize);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    const QUEUE: usize = 64 << 10;
+    setting.play(async |stage| {
+        let session = stage.spawn_with(Act::raw_cat(), SessionOptions { input_queue_bytes: QUEUE, ..SessionOptions::default() });
+        Listener::new(session.reader()).hear("ready").await;
+        session.signal(Signal::Stop, Target::Session).unwrap();
+        let woken = Arc::new(Woken(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut input = session.io();
+        // Nothing else this task does is to wake it.
+        while Pin::new(&mut input).poll_write(&mut Context::from_waker(&waker), &[b'x'; 10_000]).is_ready() {}
+        assert_eq!(woken.0.load(Ordering::SeqCst), 0);
+        session.signal(Signal::Continue, Target::Session).unwrap();
+        until("wake-up by the room there is", || woken.0.load(Ordering::SeqCst) > 0).await;
+        assert!(Pin::new(&mut input).poll_write(&mut Context::from_waker(&waker), b"x").is_ready());
     });
 }
 

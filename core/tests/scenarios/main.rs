@@ -52,4 +52,5 @@ mod readers;
 mod sizes;
 mod stage;
 mod tail;
+mod turns;
 mod wakers;

@@ -16,7 +16,7 @@ scenarios! {
     both: reader_that_holds_too_many_chunks_waits_until_it_drops_some, spent_memory_stops_only_the_one_who_needs_more,
         memory_comes_back_when_a_reader_catches_up, session_that_is_over_leaves_no_memory_behind,
         memory_spent_at_the_end_of_an_orphan_does_not_hide_the_exit, smallest_pool_carries_two_floods,
-        histories_nobody_claims_give_way_to_the_last_byte;
+        histories_nobody_claims_give_way_to_the_last_byte, largest_history_gives_way_first;
 }
 
 fn reader_that_holds_too_many_chunks_waits_until_it_drops_some(setting: Setting) {
@@ -178,5 +178,22 @@ fn histories_nobody_claims_give_way_to_the_last_byte(setting: Setting) {
         flood.end().await;
         assert_same(&flood.heard, flood_bytes(0..FLOOD));
         assert!(held.iter().any(|session| session.range().is_empty()), "nothing had to be given up");
+    });
+}
+
+fn largest_history_gives_way_first(setting: Setting) {
+    const SMALL: usize = 100_000;
+    setting.pool_bytes(POOL).play(async |stage| {
+        let mut histories = Vec::new();
+        for count in [SMALL, POOL - 3 * SMALL] {
+            let session = stage.spawn(Act::new().flood(count).gate("never"));
+            Listener::new(session.reader()).hear_bytes(count).await;
+            histories.push(session);
+        }
+        let mut flood = Listener::new(flooding(&stage).reader());
+        flood.end().await;
+        assert_same(&flood.heard, flood_bytes(0..FLOOD));
+        assert!(histories[1].range().start > 0, "nothing had to be given up");
+        assert_eq!(histories[0].range(), 0..SMALL as u64, "a small history gave way before a large one");
     });
 }

@@ -15,6 +15,7 @@ use crate::stage::{Setting, Stage, provoke, until, within};
 
 scenarios! {
     both: lossy_reader_is_told_exactly_what_it_missed, slow_owner_stops_the_child_and_loses_nothing,
+        acknowledgement_alone_has_the_terminal_read_on,
         viewer_that_stalls_others_is_demoted_and_told, owner_is_waited_for_without_end,
         suspended_reader_keeps_its_place_for_a_while, suspended_reader_is_given_up_after_the_hold;
 }
@@ -69,6 +70,24 @@ fn slow_owner_stops_the_child_and_loses_nothing(setting: Setting) {
         }
         assert!(owner.end().await.status.success());
         assert_same(&owner.heard, flood_bytes(0..COUNT));
+    });
+}
+
+/// A host that asks for more only when it has dealt with what it got, and not by a waker.
+fn acknowledgement_alone_has_the_terminal_read_on(setting: Setting) {
+    setting.play(async |stage| {
+        let session = stage.spawn_with(Act::new().flood(COUNT), options());
+        let mut viewer = Listener::new(session.read_as(Mode::Viewer, None));
+        stopped(&stage, &session).await;
+        let end = session.range().end;
+        while (viewer.heard.len() as u64) < end {
+            let output = viewer.reader.try_read().expect("what was read");
+            viewer.note(&output);
+        }
+        stage.turns_in(5).await; // A child that would print on.
+        assert_eq!(session.range().end, end, "what was taken is not yet dealt with");
+        viewer.reader.ack(end);
+        until("terminal that is read on", || session.range().end > end).await;
     });
 }
 

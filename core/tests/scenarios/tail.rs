@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use futures::future::{join, join_all};
 use orchflow_core::flow::FlowLimits;
-use orchflow_core::hub::Output;
-use orchflow_core::limits::HIGH_WATER_BYTES;
-use orchflow_core::pty::{Exit, ExitStatus};
+use orchflow_core::hub::{Hub, Output};
+use orchflow_core::limits::{DRAIN_MAX, HIGH_WATER_BYTES};
+use orchflow_core::pty::scripted::{Script, ScriptedPtys};
+use orchflow_core::pty::{Command, Exit, ExitStatus};
 use orchflow_core::ring::Mode;
 use orchflow_core::session::{EventKind, SessionOptions, WriteError};
 
-use crate::act::{Act, flood_bytes};
+use crate::act::{Act, flood_bytes, flood_file};
 use crate::listener::{Listener, assert_same};
-use crate::stage::{Setting, provoke, until, within};
+use crate::stage::{Setting, provoke, until, watched, within};
 
 scenarios! {
     both: every_byte_comes_before_the_exit, what_the_kernel_hides_is_read_too, output_waits_for_its_first_reader,
@@ -151,5 +153,49 @@ fn nothing_can_be_typed_after_the_end(setting: Setting) {
         let mut listener = Listener::new(session.reader());
         listener.end().await;
         assert_eq!(listener.text(), "bye");
+    });
+}
+
+/// A host that comes back long after the program went, and finds its output where it was.
+#[test]
+fn what_waits_is_read_by_a_host_that_was_away() {
+    const COUNT: usize = 9_000; // Three reads, and no more than a terminal holds.
+    watched(|| {
+        let hub = Hub::builder().manual_clock().events().hosted().unwrap();
+        let spawn = |script: &str| {
+            let command = Command::new("/bin/sh").args(["-c", script]).env("FLOOD", flood_file());
+            hub.spawn(&command, SessionOptions::default()).unwrap()
+        };
+        let _beside = spawn("yes"); // A flood that is alone is read on.
+        let session = spawn(&format!("(trap '' HUP; exec sleep 5) & head -c {COUNT} \"$FLOOD\""));
+        let stat = format!("/proc/{}/stat", session.pid().unwrap());
+        while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
+            thread::yield_now();
+        }
+        while !std::iter::from_fn(|| hub.next_event()).any(|event| matches!(event.kind, EventKind::ProcessExited(_))) {
+            hub.wait(Some(Duration::ZERO)).unwrap();
+        }
+        assert!(session.range().end < COUNT as u64 / 2, "too little was left to be read");
+        hub.advance(10 * DRAIN_MAX);
+        while session.exit().is_none() {
+            hub.wait(Some(Duration::ZERO)).unwrap();
+        }
+        assert!(session.exit().is_some_and(|exit| exit.orphaned));
+        assert_eq!(session.range(), 0..COUNT as u64);
+    });
+}
+
+/// Programs that say all they have to say while the hub's thread hears of them for the first time.
+#[test]
+fn what_is_announced_at_the_start_is_heard() {
+    const SESSIONS: usize = 2_000;
+    watched(|| {
+        let ptys = ScriptedPtys::new().with("child", Script::new().print("hello"));
+        let hub = Hub::builder().backend(Arc::new(ptys)).threaded().unwrap();
+        for _ in 0..SESSIONS {
+            let session = hub.spawn(&Command::new("child"), SessionOptions::default()).unwrap();
+            assert_eq!(hub.block_on(within("the exit", session.exited())).unwrap(), OK);
+            assert_eq!(session.range(), 0..5);
+        }
     });
 }

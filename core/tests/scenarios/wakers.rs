@@ -49,8 +49,19 @@ fn waker_that_panics_keeps_nobody_asleep(setting: Setting) {
                 std::panic::resume_unwind(Box::new("a waker's own bug")); // Quietly: no hook is called.
             });
         }
+        // Behind each of them somebody else waits for the same bytes.
+        let woken = Arc::new(AtomicUsize::new(0));
+        let mut others: Vec<_> = sessions.iter().map(|session| session.reader()).collect();
+        for reader in &mut others {
+            let woken = Arc::clone(&woken);
+            on_output(reader, move || {
+                woken.fetch_add(1, Ordering::SeqCst);
+            });
+        }
         stage.release("go");
         until("all four panics", || panics.load(Ordering::SeqCst) == 4).await;
+        until("wake-up of the four behind them", || woken.load(Ordering::SeqCst) == 4).await;
+        drop(others);
         stage.release("on");
         for reader in readers {
             let mut listener = Listener::new(reader);

@@ -4,6 +4,7 @@
 //! what this crate makes; `ORCHFLOW_WRITE_FRAMES=1 cargo test --package orchflow-core --test wire` writes them anew. A frame of a
 //! released version never changes: look at the difference before you commit it.
 
+mod cddl;
 mod files;
 mod golden;
 mod hostile;
@@ -11,3 +12,4 @@ mod malformed;
 mod proofs;
 mod round_trips;
 mod samples;
+mod specification;

@@ -72,25 +72,25 @@ fn first_hello() -> Hello {
 
 pub(crate) fn challenge() -> Frame {
     let features = Features::default();
-    connection(Message::Challenge(Challenge {
+    connection(Message::Challenge(Box::new(Challenge {
         version: 1,
         nonce: Nonce::from_bytes([0xbb; 32]),
         instance: INSTANCE,
         features: features.agree(&features),
-    }))
+    })))
 }
 
 /// A session in the other direction: what both proofs of the worked example are over.
 pub(crate) fn server_proof() -> Frame {
     let (hello, challenge) = (hello().to_bytes(), challenge().to_bytes());
     let seen = Transcript { authority: AUTHORITY, hello: &hello, challenge: &challenge };
-    connection(Message::Proof(Proof { mac: seen.server_proof(&pass()), resume: None }))
+    connection(Message::Proof(Box::new(Proof { mac: seen.server_proof(&pass()), resume: None })))
 }
 
 pub(crate) fn client_proof() -> Frame {
     let (hello, challenge) = (hello().to_bytes(), challenge().to_bytes());
     let seen = Transcript { authority: AUTHORITY, hello: &hello, challenge: &challenge };
-    connection(Message::Proof(Proof { mac: seen.client_proof(&pass()), resume: None }))
+    connection(Message::Proof(Box::new(Proof { mac: seen.client_proof(&pass()), resume: None })))
 }
 
 pub(crate) fn samples() -> Vec<Sample> {
@@ -122,10 +122,10 @@ fn handshake() -> Vec<Sample> {
         sample("hello", hello()),
         sample("hello-again", hello_again()),
         sample("challenge", challenge()),
-        sample("challenge-features", connection(Message::Challenge(chosen))),
+        sample("challenge-features", connection(Message::Challenge(Box::new(chosen)))),
         sample("proof-server", server_proof()),
         sample("proof-client", client_proof()),
-        sample("proof-resume", connection(Message::Proof(both))),
+        sample("proof-resume", connection(Message::Proof(Box::new(both)))),
         sample("welcome", connection(Message::Welcome(Box::new(welcome)))),
         sample("welcome-back", connection(Message::Welcome(Box::new(back)))),
     ]
@@ -245,13 +245,13 @@ fn flow() -> Vec<Sample> {
             "output-cut-character",
             stream(Message::Output(Output { offset: 9, bytes: "é".as_bytes()[..1].to_vec().into(), replay: false, more: false })),
         ),
-        sample("ack", stream(Message::Ack { rendered: 65_552 })),
+        sample("ack", stream(Message::Ack { rendered: 65_551 })),
         sample("gap", stream(Message::Gap(Gap { from: 0, to: 65_536, why: GapReason::History }))),
         sample("gap-interrupt", stream(Message::Gap(Gap { from: 70_000, to: 1_070_000, why: GapReason::Interrupt }))),
         sample("input", input(42, b"ls\r", false, false)),
         sample("input-reply", input(43, b"\x1b[?1;2c", false, true)),
         sample("interrupt", input(44, b"\x03", true, false)),
-        sample("input-ack", stream(Message::InputAck { sequence: 44 })),
+        sample("input-ack", stream(Message::InputAck { sequence: 42 })),
         sample("input-ack-stamped", Message::InputAck { sequence: 44 }.stamped(StreamId::new(3), Some(Time::from_nanos(1_500_100_000)))),
         sample("input-dropped", stream(Message::InputDropped(InputDropped { from: 40, to: 42, bytes: 8_197 }))),
         sample("input-refused", stream(Message::InputRefused(refused))),
@@ -260,6 +260,7 @@ fn flow() -> Vec<Sample> {
         sample("process-exited", exited(ExitStatus::Code(0))),
         sample("process-killed", exited(ExitStatus::Signal(15))),
         sample("exit", ended(ExitStatus::Code(0), false)),
+        sample("exit-killed", ended(ExitStatus::Signal(9), false)),
         sample("exit-orphaned", ended(ExitStatus::Unknown, true)),
     ]
 }

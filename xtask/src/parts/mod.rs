@@ -4,9 +4,11 @@ mod bench;
 mod deny;
 mod docs;
 mod examples;
+mod fuzz;
 mod links;
 mod models;
 mod msrv;
+mod protections;
 mod style;
 mod tests;
 mod tidy;
@@ -51,8 +53,10 @@ pub(crate) const PARTS: &[Part] = &[
     Part { name: "spawns", about: "ten thousand programs start beside threads that allocate", needs: &["core/tests/spawning.rs"], minutes_max: MINUTES_COLD, run: tests::spawns },
     Part { name: "loom", about: "the ring's models, in every order of events", needs: models::NEEDS, minutes_max: MINUTES_MODELS, run: models::loom },
     Part { name: "mutants", about: "each weakened ordering is caught by a model", needs: models::MODELS, minutes_max: MINUTES_MODELS, run: models::mutants },
+    Part { name: "protections", about: "each protection against a hazard is missed by a test when it is gone", needs: protections::NEEDS, minutes_max: MINUTES_COLD, run: protections::protections },
     Part { name: "asan", about: "the ring's tests under AddressSanitizer (nightly)", needs: &["core/src/ring"], minutes_max: MINUTES_COLD, run: unsafety::asan },
     Part { name: "valgrind", about: "no leak and no bad access in the spawner, the ring and the lives of sessions", needs: &["core/tests/leaks.rs"], minutes_max: MINUTES, run: unsafety::valgrind },
+    Part { name: "fuzz", about: "a short while of each fuzz target (nightly, cargo-fuzz)", needs: &[fuzz::MANIFEST], minutes_max: MINUTES_COLD, run: fuzz::fuzz },
     Part { name: "examples", about: "the examples build and run to their end", needs: &["examples/Cargo.toml"], minutes_max: MINUTES_COLD, run: examples::examples },
     Part { name: "typescript", about: "the client for browsers and Node: types, tests, package; and the page's bundle is fresh", needs: &[typescript::CLIENT], minutes_max: MINUTES, run: typescript::typescript },
     Part { name: "browser", about: "the page in Chromium, against a server made for tests", needs: &[typescript::PAGE], minutes_max: MINUTES, run: typescript::browser },

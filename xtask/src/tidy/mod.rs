@@ -12,6 +12,7 @@ mod manifests;
 mod mask;
 mod opening;
 mod panics;
+mod protections;
 mod runtimes;
 mod sleeps;
 mod tree;
@@ -19,7 +20,7 @@ mod unsafe_code;
 
 use std::fmt;
 
-pub(crate) use tree::Tree;
+pub(crate) use tree::{Tree, listed};
 
 pub(crate) struct Law {
     /// The law in a sentence.
@@ -35,6 +36,7 @@ pub(crate) const LAWS: &[Law] = &[
     Law { name: "unsafe code lives in its two files", find: unsafe_code::find },
     Law { name: "packages inherit version, licence and lints, and the lints are on", find: manifests::find },
     Law { name: "the core and the tests never sleep, except to provoke", find: sleeps::find },
+    Law { name: "each protection on the list is in the code, and every hazard has one", find: protections::find },
     Law { name: "no file knows the machine it was written on", find: machine::find },
     Law { name: "a source file says first what it is for", find: opening::find },
     Law { name: "the top level holds only what everyone must see", find: house::find },

@@ -96,7 +96,7 @@ pub(crate) fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = us
 }
 
 /// What git would commit; in a copy of the sources without git, whatever lies there, but for what builds leave.
-fn listed(work: &mut Work<'_>) -> Result<Vec<String>, Stop> {
+pub(crate) fn listed(work: &mut Work<'_>) -> Result<Vec<String>, Stop> {
     let git = || tool("git", &["ls-files", "--cached", "--others", "--exclude-standard"]);
     if work.has(git()) {
         return Ok(work.ask(git())?.lines().map(str::to_owned).collect());

@@ -23,6 +23,7 @@ pub(super) struct Header {
 
 impl Header {
     /// Reads a header and judges it; `frame_max` bounds header and length together.
+    #[inline]
     pub(super) fn parse(bytes: &[u8; HEADER_BYTES], frame_max: usize) -> Result<Header, FrameFault> {
         let [kind, bits, s0, s1, l0, l1, l2, l3, position @ ..] = *bytes;
         let length = u32::from_le_bytes([l0, l1, l2, l3]);
@@ -48,6 +49,7 @@ impl Header {
     }
 
     /// The header as it travels. `length` includes the timestamp.
+    #[inline]
     pub(super) fn encode(self) -> [u8; HEADER_BYTES] {
         let length = u32::try_from(self.length).expect("a frame is cut to its limit before it is sent");
         let bits = self.flags.bits() | if self.has_timestamp { TIMESTAMP } else { 0 };

@@ -63,7 +63,7 @@ pub struct Flags(u8);
 impl Flags {
     /// None of them.
     pub const NONE: Flags = Flags(0);
-    /// Output that was first sent before this viewer came: terminals must not answer queries in it.
+    /// Output in which somebody else's terminal may have answered the queries: this viewer's must not.
     pub const REPLAY: Flags = Flags(1 << 3);
     /// More of the same follows at once: the rest of a list, or output that is ready.
     pub const MORE: Flags = Flags(1 << 4);
@@ -133,6 +133,7 @@ impl Frame {
     ///
     /// # Panics
     /// If the body is longer than a length can tell (4 GiB): whoever sends cuts it to the limit agreed on, long before.
+    #[inline]
     pub fn head(&self) -> Head {
         let length = self.body.len() + if self.timestamp.is_some() { TIMESTAMP_BYTES } else { 0 };
         let has_timestamp = self.timestamp.is_some();
@@ -165,6 +166,7 @@ impl Frame {
     }
 
     /// Takes the frame that `header` announces off the front of `bytes`, which hold all of it.
+    #[inline]
     fn take(header: Header, bytes: &mut Bytes) -> Frame {
         let Header { kind, flags, stream, position, has_timestamp, length } = header;
         let whole = HEADER_BYTES + length;
@@ -186,6 +188,7 @@ pub struct Head {
 impl std::ops::Deref for Head {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         if self.has_timestamp { &self.bytes } else { &self.bytes[..HEADER_BYTES] }
     }
@@ -204,6 +207,7 @@ pub struct Frames {
 
 impl Frames {
     /// The frames in `message`; each may have `frame_max` bytes, header included.
+    #[inline]
     pub fn new(message: Bytes, frame_max: usize) -> Frames {
         Frames { length: message.len(), rest: message, frame_max }
     }
@@ -212,6 +216,7 @@ impl Frames {
 impl Iterator for Frames {
     type Item = Result<Frame, FrameError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let found = self.rest.len();
         if found == 0 {

@@ -62,4 +62,22 @@ impl ErrorCode {
         use ErrorCode::{InputFull, Internal, Overloaded, ShuttingDown, System, Timeout, TooMany};
         matches!(self, Timeout | Overloaded | ShuttingDown | TooMany | InputFull | System | Internal)
     }
+
+    /// The number a WebSocket is closed with for this reason.
+    pub const fn close_code(self) -> u16 {
+        match self {
+            ErrorCode::Leaving => 1000,
+            ErrorCode::ShuttingDown => 1001,
+            ErrorCode::System | ErrorCode::Internal => 1011,
+            ErrorCode::Unauthorized => 4401,
+            ErrorCode::Forbidden => 4403,
+            ErrorCode::NoSession => 4404,
+            ErrorCode::Timeout => 4408,
+            ErrorCode::Replaced => 4409,
+            ErrorCode::Ended => 4410,
+            ErrorCode::Version => 4426,
+            ErrorCode::Overloaded | ErrorCode::TooMany | ErrorCode::InputFull => 4429,
+            _ => 4400,
+        }
+    }
 }

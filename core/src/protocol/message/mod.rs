@@ -35,9 +35,9 @@ pub enum Message {
     /// See [`Kind::Hello`].
     Hello(Box<Hello>),
     /// See [`Kind::Challenge`].
-    Challenge(Challenge),
+    Challenge(Box<Challenge>),
     /// See [`Kind::Proof`].
-    Proof(Proof),
+    Proof(Box<Proof>),
     /// See [`Kind::Welcome`].
     Welcome(Box<Welcome>),
     /// See [`Kind::Ping`].
@@ -131,6 +131,10 @@ impl Message {
     /// assert_eq!(Message::decode(frame), Ok(Some(Message::Ack { rendered: 4096 })));
     /// ```
     pub fn decode(frame: Frame) -> Result<Option<Message>, MessageError> {
+        let frame = match Output::from_frame(frame) {
+            Ok(output) => return Ok(Some(Message::Output(output))),
+            Err(frame) => frame,
+        };
         let Some(kind) = Kind::from_code(frame.kind) else {
             let ignorable = frame.flags.contains(Flags::IGNORABLE);
             return if ignorable { Ok(None) } else { Err(MessageError::Unknown { kind: frame.kind }) };
@@ -141,12 +145,12 @@ impl Message {
         if kind.body() == Body::Empty && !frame.body.is_empty() {
             return Err(MessageError::BodyNotEmpty { kind, length: frame.body.len() });
         }
-        let Frame { position, flags, body, .. } = frame;
-        let read = Read { kind, position, body: &body };
+        let (position, flags) = (frame.position, frame.flags);
+        let read = Read { kind, position, body: &frame.body };
         Ok(Some(match kind {
             Kind::Hello => Message::Hello(Box::new(read.map()?)),
-            Kind::Challenge => Message::Challenge(read.map()?),
-            Kind::Proof => Message::Proof(read.map()?),
+            Kind::Challenge => Message::Challenge(Box::new(read.map()?)),
+            Kind::Proof => Message::Proof(Box::new(read.map()?)),
             Kind::Welcome => Message::Welcome(Box::new(read.map()?)),
             Kind::Ping => Message::Ping { echo: position },
             Kind::Pong => Message::Pong { echo: position },
@@ -164,15 +168,12 @@ impl Message {
             Kind::Close => Message::Close(read.placed()?),
             Kind::Control => Message::Control(read.placed()?),
             Kind::Viewers => Message::Viewers(read.map()?),
-            Kind::Output => {
-                let (replay, more) = (flags.contains(Flags::REPLAY), flags.contains(Flags::MORE));
-                Message::Output(Output { offset: position, bytes: body, replay, more })
-            }
+            Kind::Output => unreachable!("output in its place was recognised above, and is allowed nowhere else"),
             Kind::Ack => Message::Ack { rendered: position },
             Kind::Gap => Message::Gap(read.placed()?),
             Kind::Input | Kind::Interrupt => {
                 let (urgent, reply) = (kind == Kind::Interrupt, flags.contains(Flags::REPLY));
-                Message::Input(Input { sequence: position, bytes: body, urgent, reply })
+                Message::Input(Input { sequence: position, bytes: frame.body, urgent, reply })
             }
             Kind::InputAck => Message::InputAck { sequence: position },
             Kind::InputDropped => Message::InputDropped(read.placed()?),
@@ -185,12 +186,17 @@ impl Message {
     }
 
     /// The message as a frame on `stream`, without a timestamp.
+    #[inline]
     pub fn into_frame(self, stream: StreamId) -> Frame {
         self.stamped(stream, None)
     }
 
     /// The message as a frame on `stream`, which carries a moment of the server's clock.
+    #[inline]
     pub fn stamped(self, stream: StreamId, timestamp: Option<Time>) -> Frame {
+        if let Message::Output(output) = self {
+            return output.into_frame(stream, timestamp);
+        }
         let (kind, flags, position, body) = self.parts();
         Frame { kind: kind.code(), flags, stream, position, timestamp, body }
     }
@@ -222,8 +228,9 @@ impl Message {
             Message::Close(fields) => placed(Kind::Close, &fields),
             Message::Control(fields) => placed(Kind::Control, &fields),
             Message::Viewers(fields) => (Kind::Viewers, NONE, 0, cbor::encode(&fields)),
-            Message::Output(Output { offset, bytes, replay, more }) => {
-                (Kind::Output, NONE.with(Flags::REPLAY, replay).with(Flags::MORE, more), offset, bytes)
+            Message::Output(output) => {
+                let Frame { flags, position, body, .. } = output.into_frame(StreamId::CONNECTION, None);
+                (Kind::Output, flags, position, body)
             }
             Message::Ack { rendered } => bare(Kind::Ack, rendered),
             Message::Gap(fields) => placed(Kind::Gap, &fields),

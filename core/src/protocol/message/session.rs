@@ -98,7 +98,7 @@ pub struct Attached {
     pub role: Role,
     /// Where output begins: the next Output or Gap has this offset.
     pub start: u64,
-    /// Where output ended at this moment; what comes before is marked as replay.
+    /// Where output ended at this moment: a client that got there has caught up.
     pub end: u64,
     /// The last input of this client that is settled; 0 for none.
     pub input: u64,

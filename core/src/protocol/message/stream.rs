@@ -3,10 +3,13 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::super::frame::{Flags, Frame, StreamId};
+use super::super::kind::Kind;
 use super::super::names::named;
 use super::{ErrorCode, in_header, wire};
 use crate::pty::ExitStatus;
 use crate::size::{Size, SizeError};
+use crate::time::Time;
 
 /// Bytes the terminal wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,10 +18,33 @@ pub struct Output {
     pub offset: u64,
     /// The bytes. A character may be cut at either end.
     pub bytes: Bytes,
-    /// Whether others may have seen them before this viewer came: its terminal must not answer queries in them.
+    /// Whether somebody else's terminal may have answered the queries in them: this viewer's must not.
     pub replay: bool,
     /// Whether more follows at once.
     pub more: bool,
+}
+
+impl Output {
+    /// What `frame` says, where it is output; else the frame as it was, for [`Message::decode`](super::Message::decode). Who
+    /// expects little but output asks here first: the bytes then go from message to renderer in a few nanoseconds.
+    ///
+    /// # Errors
+    /// The frame, if it is anything else, or output out of its place.
+    #[inline]
+    pub fn from_frame(frame: Frame) -> Result<Output, Frame> {
+        if frame.kind != Kind::Output.code() || frame.stream.is_connection() {
+            return Err(frame);
+        }
+        let (replay, more) = (frame.flags.contains(Flags::REPLAY), frame.flags.contains(Flags::MORE));
+        Ok(Output { offset: frame.position, bytes: frame.body, replay, more })
+    }
+
+    /// The output as a frame on `stream`; with a timestamp where the feature was agreed on: when its first byte was read.
+    #[inline]
+    pub fn into_frame(self, stream: StreamId, timestamp: Option<Time>) -> Frame {
+        let flags = Flags::NONE.with(Flags::REPLAY, self.replay).with(Flags::MORE, self.more);
+        Frame { kind: Kind::Output.code(), flags, stream, position: self.offset, timestamp, body: self.bytes }
+    }
 }
 
 /// Output that will not come.

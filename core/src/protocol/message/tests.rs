@@ -70,7 +70,7 @@ fn bytes_travel_as_bytes_and_not_as_numbers_in_a_list() {
             .resume_proof(&crate::protocol::token::ResumeSecret::from_bytes([0; 32])),
         resume: None,
     };
-    let frame = Message::Proof(proof).into_frame(StreamId::CONNECTION);
+    let frame = Message::Proof(Box::new(proof)).into_frame(StreamId::CONNECTION);
     assert_eq!(frame.body[..7], *b"\xa1\x63mac\x58\x20");
     assert_eq!(frame.body.len(), 7 + 32);
 }

@@ -226,7 +226,7 @@ fn foreground_job_gets_the_signal_and_the_shell_does_not() {
 
 #[test]
 fn host_without_descriptors_is_told_so_and_nothing_is_left_behind() {
-    use rustix::process::{Resource, Rlimit, WaitOptions, getrlimit, setrlimit, waitpid};
+    use rustix::process::{Resource, Rlimit, WaitOptions, getrlimit, setrlimit, wait};
     if !is_alone(concat!(module_path!(), "::host_without_descriptors_is_told_so_and_nothing_is_left_behind")) {
         return;
     }
@@ -250,5 +250,5 @@ fn host_without_descriptors_is_told_so_and_nothing_is_left_behind() {
         refused += 1;
     }
     assert_eq!(refused, 3, "our side, the process's side, the process's descriptor");
-    assert_eq!(waitpid(None, WaitOptions::NOHANG).unwrap_err(), rustix::io::Errno::CHILD);
+    assert_eq!(wait(WaitOptions::NOHANG).unwrap_err(), rustix::io::Errno::CHILD);
 }
