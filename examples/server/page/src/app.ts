@@ -44,7 +44,6 @@ export class App {
     this.#menu = new Menu(this.#prefs, {
       changed: () => this.#look(),
       act: (act) => this.#act(act),
-      leave: () => this.#active?.focus(),
     });
     this.#home = new Home({
       spawn: () => this.#spawn(),
@@ -80,6 +79,15 @@ export class App {
     );
     this.#menu.mount(this.element);
     this.#dark.addEventListener("change", () => this.#look());
+    // Whoever is done up there wants to type; the browser would leave the focus on a button.
+    document.addEventListener("keydown", (event) => {
+      const from = event.target instanceof Element ? event.target.closest(".bar, [popover]") : null;
+      if (event.key !== "Escape" || from === null) return;
+      event.preventDefault();
+      document.querySelector<HTMLElement>("[popover]:popover-open")?.hidePopover();
+      if (this.#active) this.#active.focus();
+      else this.#home.focus();
+    }, { capture: true });
     document.addEventListener("keydown", (event) => {
       if (!event.defaultPrevented && this.#key(event)) event.preventDefault();
     });

@@ -11,7 +11,6 @@ export interface MenuEvents {
   /** A setting is another. */
   changed(): void;
   act(act: Act): void;
-  leave(): void;
 }
 
 const THEMES: [Theme, string][] = [["system", "System"], ["light", "Light"], ["dark", "Dark"]];
@@ -56,9 +55,7 @@ export class Menu {
     const item = (label: string, what: Act): HTMLElement => button({ class: "item" }, () => act(what), label);
     this.#popover = h("div", { class: "menu", id: "menu", popover: "auto" }, theme, text, reader, h("hr"), item("Clear terminal", "clear"), item("Reset terminal", "reset"), h("hr"), item("Keyboard shortcuts", "keys"));
     this.#popover.addEventListener("toggle", (event) => {
-      // The browser gives the focus back to the button; whoever is done with settings wants to type.
-      const focus = document.activeElement;
-      if ((event as ToggleEvent).newState === "closed" && (focus === document.body || focus === this.button)) events.leave();
+      if ((event as ToggleEvent).newState === "open") this.#themes.find((input) => input.checked)?.focus();
     });
   }
 
