@@ -59,7 +59,7 @@ fn stranger_who_stays_silent_is_shown_out() {
     let (code, reason) = browser.goodbye();
     assert_eq!(code, 4408);
     assert!(reason.contains("600ms"), "{reason}");
-    assert!(browser.is_closed());
+    browser.end();
     let mut native = UnixStream::connect(server.socket()).unwrap();
     native.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(native.read(&mut [0]).unwrap(), 0);
