@@ -1,6 +1,6 @@
 //! One harness: the engine, the raw limit and the installed peers, side by side in one run.
 //!
-//! `cargo run --release -p orchflow-bench -- terminal` prints a table; see [`USAGE`] for the rest. Both sides of every
+//! `cargo run --release -p orchflow-bench -- terminal` prints a table, and `frame` one of the wire format; see [`USAGE`] for the rest. Both sides of every
 //! comparison live in this process, are pinned alike and take turns in short blocks; a ratio is between neighbouring
 //! blocks, and the reference is also held against itself, which tells how much of a ratio is noise.
 
@@ -8,6 +8,7 @@ mod alloc;
 mod child;
 mod clock;
 mod engine;
+mod frame;
 mod interleave;
 mod memory;
 mod others;
@@ -33,6 +34,7 @@ static ALLOCATOR: alloc::Counting = alloc::Counting;
 
 const USAGE: &str = "\
 usage: orchflow-bench terminal [options]
+       orchflow-bench frame [options]
 
   --quick           fewer and shorter blocks, the same lines
   --json            one JSON object per line
@@ -75,6 +77,7 @@ fn told(result: io::Result<()>) -> ExitCode {
 fn parse(args: &[String]) -> Option<(Run, Plan)> {
     let mut args = args.iter();
     let run: Run = match args.next()?.as_str() {
+        "frame" => frame::run,
         "terminal" => terminal::run,
         _ => return None,
     };

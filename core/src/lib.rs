@@ -37,6 +37,8 @@
 //! Each module uses only those below it.
 //! ```text
 //!   hub        the driver: one descriptor, turns, timers, events, futures     runtime   the door to a runtime
+//!   peer host  both ends of a connection as machines, and what a server's connections share
+//!   protocol   frames and messages between a client and a server
 //!   session    one terminal as a machine: input, output, sizes, its end
 //!   pty        the door to terminals: the kernel's, or scripted ones
 //!   flow       when a terminal is read: credit and watermarks
@@ -47,12 +49,19 @@
 
 pub mod flow;
 #[cfg(not(orchflow_loom))] // The models see nothing above the ring.
+pub mod host;
+#[cfg(not(orchflow_loom))]
 pub mod hub;
 pub mod id;
 pub mod input;
 pub mod limits;
 pub mod metrics;
+#[cfg(not(orchflow_loom))]
+pub mod peer;
+#[cfg(not(orchflow_loom))]
+pub mod protocol;
 pub mod pty;
+pub mod resilience;
 pub mod ring;
 pub mod runtime;
 #[cfg(not(orchflow_loom))]

@@ -65,3 +65,102 @@ pub const SESSIONS_MAX: usize = 10_000;
 
 /// Bytes of output a hub reads before it gives way to its runtime's other tasks: about 2 ms of a flood.
 pub const TURN_BYTES: usize = 256 << 10;
+
+// ---- The protocol ----
+
+/// The largest frame a peer may send before it has proved who it is, header included: room for a full Hello, and
+/// little for a stranger to fill.
+pub const FRAME_BEFORE_PROOF_MAX: usize = 4 << 10;
+
+/// All that a peer may send before that, in bytes: both frames of the handshake and what it need not wait with.
+pub const BEFORE_PROOF_BYTES_MAX: usize = 16 << 10;
+
+/// The largest frame after that, header included, unless a peer asks for less. Output comes in pieces of at most
+/// [`READ_MAX`]; only long lists and pastes grow larger.
+pub const FRAME_MAX: usize = 1 << 20;
+
+/// The largest number that stands in a frame: 2^53 - 1, up to which JavaScript counts exactly. As bytes of output 9 PB.
+pub const NUMBER_MAX: u64 = (1 << 53) - 1;
+
+/// How deep maps and arrays may nest in a message. Ours need four.
+pub const NESTING_MAX: usize = 8;
+
+/// Keys of one map in a message. Ours have at most 14; the rest is for features yet to be invented.
+pub const KEYS_MAX: usize = 64;
+
+/// Bytes of one key in a message.
+pub const KEY_BYTES_MAX: usize = 64;
+
+/// Values in one message, nested ones and keys included. It bounds what decoding allocates for many tiny values.
+pub const ITEMS_MAX: usize = 16 << 10;
+
+/// Sessions told in one frame of a list. All that they carry stays below [`ITEMS_MAX`] and [`FRAME_MAX`].
+pub const SESSIONS_PER_FRAME: usize = 256;
+
+/// Characters of a session's title or program, as others are shown it.
+pub const TITLE_CHARS_MAX: usize = 256;
+
+/// Characters of a client's name or software, as others are shown it.
+pub const NAME_CHARS_MAX: usize = 64;
+
+/// The least credit a client may ask for, in bytes: a sixteenth of it is acknowledged at a time.
+pub const CREDIT_MIN: u32 = 16 << 10;
+
+/// The credit that suits a browser, in bytes: xterm.js is sluggish with more than 500 KB to parse.
+pub const CREDIT_BROWSER: u32 = 256 << 10;
+
+/// Input one stream may have under way without an acknowledgement, in bytes.
+pub const INPUT_WINDOW_BYTES: u32 = 1 << 20;
+
+/// Streams of one connection.
+pub const STREAMS_MAX: u16 = 1024;
+
+/// Silence after which a peer asks whether the other is still there; twice as much means that it is not.
+pub const PING_EVERY: Duration = Duration::from_secs(15);
+
+/// How long a connection may take to prove who it is.
+pub const PROOF_WAIT: Duration = Duration::from_secs(10);
+
+// ---- Serving ----
+
+/// Clients of one server that are told apart, for their return and for input sent twice.
+pub const CLIENTS_MAX: usize = 1024;
+
+/// Answers to Spawn that a client can ask for again after its link broke.
+pub const SPAWNS_REMEMBERED: usize = 64;
+
+/// How long a session that has ended can still be watched, if nobody watches it.
+pub const ENDED_KEPT: Duration = Duration::from_secs(300);
+
+/// Characters of a session's title.
+pub const TITLE_CHARS: usize = 256;
+
+/// Output that an interrupt key makes stale, for a stream that may miss some, in bytes: several screens of it.
+pub const STALE_BYTES: u64 = 64 << 10;
+
+// ---- Coming back ----
+
+/// The longest first wait before a client dials again after a break.
+pub const RETRY_FIRST: Duration = Duration::from_millis(100);
+
+/// The longest wait before a client dials again: a person who looks on does not give up by then.
+pub const RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// How long a connection must hold before the waits are short again.
+pub const RETRY_STABLE: Duration = Duration::from_secs(5);
+
+/// Input that a client keeps for its server, sent or not, in bytes with [`INPUT_ENTRY_BYTES`] for each piece.
+pub const INPUT_KEPT_BYTES: usize = 8 << 20;
+
+/// What keeping one piece of input costs besides its bytes.
+pub const INPUT_ENTRY_BYTES: usize = 64;
+
+/// The longest piece of input in a frame of its own, so that an interrupt key need not wait for a long paste. Every server
+/// takes as much, for it takes as much from strangers.
+pub const INPUT_PIECE_BYTES: usize = FRAME_BEFORE_PROOF_MAX - 16;
+
+/// How long a client waits before it sends input again that a server had no room for.
+pub const INPUT_AGAIN: Duration = Duration::from_millis(50);
+
+/// Requests a client may have without an answer.
+pub const REQUESTS_MAX: usize = 1024;

@@ -22,6 +22,12 @@ impl Tally {
         sum
     }
 
+    /// The summary line in the output of vitest: `Tests  1 failed | 28 passed (29)`.
+    pub(crate) fn of_vitest(output: &str) -> Tally {
+        let summary = output.lines().filter_map(|line| line.trim_start().strip_prefix("Tests ")).next_back().unwrap_or_default();
+        Tally { passed: number(summary, "passed"), failed: number(summary, "failed"), skipped: number(summary, "skipped") }
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self == Tally::default()
     }
@@ -69,6 +75,13 @@ mod tests {
             noise: 9 passed\n\
             test result: FAILED. 4 passed; 3 failed; 0 ignored; 0 measured; 7 filtered out; finished in 0.00s\n";
         assert_eq!(Tally::of_tests(output), Tally { passed: 6, failed: 3, skipped: 1 });
+    }
+
+    #[test]
+    fn vitest_is_understood() {
+        let output = " Test Files  1 failed (1)\n      Tests  1 failed | 28 passed | 2 skipped (31)\n   Start at  03:06:31\n";
+        assert_eq!(Tally::of_vitest(output), Tally { passed: 28, failed: 1, skipped: 2 });
+        assert!(Tally::of_vitest("no summary").is_empty());
     }
 
     #[test]

@@ -52,6 +52,7 @@ mod panics;
 mod poller;
 mod quiet;
 mod reader;
+pub mod serve;
 mod session;
 mod sleep;
 mod timers;

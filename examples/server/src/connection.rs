@@ -6,15 +6,20 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use futures::StreamExt;
+use bytes::Bytes;
+use futures::{Sink, Stream};
+use orchflow_core::hub::serve::{self, Farewell};
+use orchflow_core::protocol::message::ErrorCode;
 
 use crate::metrics::Carrier;
 use crate::refusal::Refusal;
 use crate::server::Server;
 use crate::standing::Standing;
-use crate::transport::{Transport, TransportError};
+use crate::transport::{LastWords, Transport, TransportError};
 
 /// A connection, and what the door knows of it.
 pub(crate) struct Arrival {
@@ -35,7 +40,6 @@ impl Admission {
     }
 
     /// The peer has proved who it is: the limits on strangers no longer hold for it.
-    #[expect(dead_code, reason = "nobody here can check a proof yet")]
     pub(crate) fn admit(self) {
         self.standing.prove();
         self.server.metrics.proved();
@@ -57,7 +61,6 @@ pub(crate) enum Peer {
 
 impl Peer {
     /// What the client dialled, as both sides write it into their proofs.
-    #[expect(dead_code, reason = "nobody here can check a proof yet")]
     pub(crate) fn authority(&self) -> &str {
         match self {
             Peer::WebSocket { authority, .. } => authority,
@@ -85,9 +88,11 @@ impl fmt::Debug for Peer {
 
 /// How a conversation ended.
 enum Ending {
-    /// The peer left in good order.
+    /// One of the two sides said why.
+    Said(ErrorCode),
+    /// The peer closed without a word.
     Left,
-    /// We ended it.
+    /// The carrier's own rules were broken.
     Refused(Refusal),
     /// The connection broke.
     Broken(io::Error),
@@ -97,6 +102,7 @@ impl fmt::Debug for Ending {
     /// In one word, for the log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Ending::Said(code) => write!(f, "said/{code}"),
             Ending::Left => f.write_str("left"),
             Ending::Refused(refusal) => write!(f, "refused/{}", refusal.reason().label()),
             Ending::Broken(error) => write!(f, "broken/{:?}", error.kind()),
@@ -104,41 +110,85 @@ impl fmt::Debug for Ending {
     }
 }
 
-impl From<TransportError> for Ending {
-    fn from(error: TransportError) -> Self {
-        match error {
-            TransportError::Refused(refusal) => Ending::Refused(refusal),
-            TransportError::Broken(error) => Ending::Broken(error),
-        }
-    }
-}
-
 /// Speaks with whoever arrived until one side has had enough, and sees it out.
 pub(crate) async fn serve(server: &Arc<Server>, arrival: Arrival) {
-    let Arrival { mut transport, admission, peer } = arrival;
+    let Arrival { transport, admission, peer } = arrival;
     let _open = server.open(peer.carrier());
     server.log.event("connected", &[("peer", &peer)]);
-    let ending = tokio::select! {
-        ending = converse(server, &mut transport, &peer, admission) => ending,
-        () = server.closing() => Ending::Refused(Refusal::Closing),
+    let mut line = Line { transport, admission: Some(admission), refused: None };
+    let farewell = server.service.serve(&mut line, peer.authority().to_owned()).await;
+    let ending = match (line.refused, farewell) {
+        (Some(refusal), _) => Ending::Refused(refusal),
+        (None, Farewell::Goodbye(code)) => Ending::Said(code),
+        (None, Farewell::Closed) => Ending::Left,
+        (None, Farewell::Broke(error)) => Ending::Broken(error),
     };
     server.log.event("disconnected", &[("peer", &peer), ("ending", &ending)]);
     match ending {
         Ending::Refused(refusal) => {
             server.metrics.refused(&refusal);
-            transport.close(Some(&refusal)).await;
+            line.transport.close(LastWords::from(&refusal)).await;
         }
-        Ending::Left => transport.close(None).await,
+        Ending::Said(code) => line.transport.close(LastWords::from(code)).await,
+        Ending::Left => line.transport.close(LastWords::default()).await,
         Ending::Broken(_) => {}
     }
 }
 
-/// The conversation. Nobody here speaks the protocol yet, so it ends at the first message; what came before that message was held to the
-/// limits all the same.
-async fn converse(_server: &Arc<Server>, transport: &mut Transport, _peer: &Peer, _admission: Admission) -> Ending {
-    match transport.next().await {
-        Some(Ok(_hello)) => Ending::Refused(Refusal::Unserved),
-        Some(Err(error)) => error.into(),
-        None => Ending::Left,
+/// A transport as the engine wants it: it lets the peer in once the engine says so, and remembers why it refused.
+struct Line {
+    transport: Transport,
+    admission: Option<Admission>,
+    refused: Option<Refusal>,
+}
+
+impl Line {
+    fn note(&mut self, error: TransportError) -> io::Error {
+        match error {
+            TransportError::Broken(error) => error,
+            TransportError::Refused(refusal) => io::Error::other(self.refused.insert(refusal).clone()),
+        }
+    }
+}
+
+impl Stream for Line {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        let message = Pin::new(&mut self.transport).poll_next(cx);
+        message.map(|message| message.map(|message| message.map_err(|error| self.note(error))))
+    }
+}
+
+impl Sink<Bytes> for Line {
+    type Error = io::Error;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_ready(cx).map_err(|error| self.note(error))
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Bytes) -> io::Result<()> {
+        Pin::new(&mut self.transport).start_send(message).map_err(|error| self.note(error))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_flush(cx).map_err(|error| self.note(error))
+    }
+
+    /// What was said is on its way; the carrier's own goodbye comes after it, with the reason.
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+}
+
+impl serve::Transport for Line {
+    fn framing(&self) -> serve::Framing {
+        serve::Framing::Messages
+    }
+
+    fn set_message_max(&mut self, _: usize) {
+        if let Some(admission) = self.admission.take() {
+            admission.admit();
+        }
     }
 }

@@ -50,7 +50,8 @@ impl Log {
 }
 
 fn masked(lines: String, token: &Token) -> String {
-    if lines.contains(token.text()) { lines.replace(token.text(), "[token]") } else { lines }
+    let mask = |lines: String, secret: &str| if lines.contains(secret) { lines.replace(secret, "[token]") } else { lines };
+    token.secrets().fold(lines, mask)
 }
 
 /// How many lines the current second has had.

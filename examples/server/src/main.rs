@@ -93,7 +93,7 @@ fn say(text: &str) -> Result<Ended, StartError> {
 async fn serve(flags: Flags) -> Result<Ended, StartError> {
     // First, so that no signal finds files that nobody would remove.
     let mut signals = Signals::catch().map_err(StartError::system("catch signals"))?;
-    let hub = Hub::new().map_err(StartError::system("open the engine"))?;
+    let hub = Hub::builder().events().hosted().map_err(StartError::system("open the engine"))?;
     hub.drive(&Tokio).map_err(StartError::system("drive the engine"))?;
     let tcp = listen(SocketAddr::new(flags.bind, flags.port))?;
     let bound = tcp.local_addr().map_err(StartError::system("learn the port"))?;
@@ -102,6 +102,7 @@ async fn serve(flags: Flags) -> Result<Ended, StartError> {
 
     let sites = Sites::new(bound.ip(), bound.port(), &flags.sites(bound.port())?);
     let server = Server::new(Parts { hub, command: flags.command, token: disk.token, sites, limits: flags.limits, quiet: flags.quiet });
+    let server = server.map_err(StartError::system("get random bytes"))?;
     let paths: Vec<PathBuf> = disk.leftovers.iter().map(Leftover::path).collect();
     server.log.event("listening", &[("address", &bound), ("files", &paths)]);
     if !flags.quiet {
@@ -164,5 +165,5 @@ fn link(bound: SocketAddr, token: &Token) -> String {
         ip if ip.is_unspecified() => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), bound.port()),
         _ => bound,
     };
-    format!("http://{reached}/#token={}", token.text())
+    format!("http://{reached}/#token={}", token.owner_pass())
 }

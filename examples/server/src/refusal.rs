@@ -83,8 +83,6 @@ pub(crate) enum Refusal {
     Malformed {
         what: Quoted,
     },
-    /// This build has nobody who speaks the protocol.
-    Unserved,
 }
 
 impl Refusal {
@@ -115,7 +113,6 @@ impl Refusal {
             Refusal::ProofLong => Reason::ProofLong,
             Refusal::MessageLong { .. } => Reason::MessageLong,
             Refusal::Text | Refusal::Malformed { .. } => Reason::Malformed,
-            Refusal::Unserved => Reason::Unserved,
         }
     }
 
@@ -133,7 +130,6 @@ impl Refusal {
             Reason::Upgrade if matches!(self, Refusal::UpgradeRequired) => StatusCode::UPGRADE_REQUIRED,
             Reason::Unauthorized => StatusCode::UNAUTHORIZED,
             Reason::ProofLong | Reason::MessageLong => StatusCode::PAYLOAD_TOO_LARGE,
-            Reason::Unserved => StatusCode::NOT_IMPLEMENTED,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -224,7 +220,6 @@ impl fmt::Display for Refusal {
             Refusal::MessageLong { limit } => write!(f, "a message may have {limit} bytes now; send less at a time"),
             Refusal::Text => f.write_str("messages here are binary, never text; send binary ones"),
             Refusal::Malformed { .. } => f.write_str("these bytes break the protocol; check what sends them"),
-            Refusal::Unserved => f.write_str("this build cannot hold a conversation yet, only accept one; use a newer one"),
         }
     }
 }
@@ -253,12 +248,11 @@ pub(crate) enum Reason {
     ProofLong,
     MessageLong,
     Malformed,
-    Unserved,
 }
 
 impl Reason {
     /// Each with its label in metrics and logs, in the order of the enum.
-    pub(crate) const ALL: [(Reason, &'static str); 20] = [
+    pub(crate) const ALL: [(Reason, &'static str); 19] = [
         (Reason::Crowded, "crowded"),
         (Reason::Full, "full"),
         (Reason::Closing, "closing"),
@@ -278,7 +272,6 @@ impl Reason {
         (Reason::ProofLong, "proof_long"),
         (Reason::MessageLong, "message_long"),
         (Reason::Malformed, "malformed"),
-        (Reason::Unserved, "unserved"),
     ];
 
     pub(crate) fn label(self) -> &'static str {
@@ -322,7 +315,6 @@ mod tests {
             Refusal::message_long(false),
             Refusal::Text,
             Refusal::Malformed { what: said() },
-            Refusal::Unserved,
         ]
     }
 

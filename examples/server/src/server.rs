@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orchflow_core::hub::Hub;
+use orchflow_core::hub::serve::{Service, ServiceOptions};
 use orchflow_core::pty::Command;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
@@ -34,9 +35,8 @@ use crate::transport::{Socket, Transport};
 pub(crate) struct Server {
     /// The engine, driven by this server's runtime.
     pub(crate) hub: Hub,
-    /// What a new session runs unless its client says otherwise.
-    #[expect(dead_code, reason = "nobody here can ask for a session yet")]
-    pub(crate) command: Command,
+    /// The engine's sessions, for whoever proves to hold the token.
+    pub(crate) service: Service,
     pub(crate) token: Token,
     pub(crate) sites: Sites,
     pub(crate) pages: Pages,
@@ -76,13 +76,17 @@ pub(crate) enum Ended {
 }
 
 impl Server {
-    pub(crate) fn new(parts: Parts) -> Arc<Server> {
+    /// # Errors
+    /// When the kernel gives no random bytes.
+    pub(crate) fn new(parts: Parts) -> io::Result<Arc<Server>> {
         let Parts { hub, command, token, sites, limits, quiet } = parts;
         let connections_max = connections_max(getrlimit(Resource::Nofile).current);
         let early_drop = limits.early_drop.within(connections_max);
-        Arc::new(Server {
+        let options = ServiceOptions { command, ..ServiceOptions::default() };
+        let service = Service::new(&hub, token.secret(), options)?;
+        Ok(Arc::new(Server {
             hub,
-            command,
+            service,
             sites,
             pages: Pages::new(),
             limits,
@@ -93,12 +97,14 @@ impl Server {
             unix: Gate::new(early_drop),
             connections_max,
             closing: watch::Sender::new(false),
-        })
+        }))
     }
 
     /// Lets people in until a signal comes, and winds down then.
     pub(crate) async fn run(self: &Arc<Self>, listeners: Listeners, signals: &mut Signals) -> Ended {
         let mut tasks = JoinSet::new();
+        let service = self.service.clone();
+        let events = tokio::spawn(async move { service.run().await });
         let first = loop {
             tokio::select! {
                 accepted = listeners.tcp.accept() => self.meet_tcp(accepted, &mut tasks).await,
@@ -114,6 +120,7 @@ impl Server {
             signal = signals.next() => Ended::AtOnce(signal),
         };
         tasks.shutdown().await;
+        events.abort();
         self.hub.close();
         ended
     }
@@ -121,6 +128,7 @@ impl Server {
     /// Says goodbye to every connection, then waits for the sessions that went with them, each for a bounded time.
     async fn wind_down(&self, tasks: &mut JoinSet<()>) {
         self.closing.send_replace(true);
+        self.service.shut_down("the server is shutting down; come back once it is started again");
         let goodbyes = async {
             while let Some(ended) = tasks.join_next().await {
                 self.bury(ended);
@@ -304,7 +312,7 @@ mod tests {
         let hub = Hub::new().unwrap();
         hub.drive(&Tokio).unwrap();
         let sites = Sites::new([127, 0, 0, 1].into(), 7673, &[]);
-        Server::new(Parts { hub, command: Command::shell(), token: Token::random().unwrap(), sites, limits, quiet: true })
+        Server::new(Parts { hub, command: Command::shell(), token: Token::random().unwrap(), sites, limits, quiet: true }).unwrap()
     }
 
     /// Its program ignores all that is polite, and has started another that does.

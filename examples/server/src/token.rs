@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-use data_encoding::BASE64URL_NOPAD;
+use orchflow_core::protocol::token::{self, Role, SECRET_BYTES};
 use rustix::rand::{GetRandomFlags, getrandom};
 use subtle::ConstantTimeEq;
 
-/// 256 bits.
-const BYTES: usize = 32;
-/// Their length in base64url.
-const CHARS: usize = 43;
-
-/// The token, as its text. Never shown by `Debug`; compared in constant time.
+/// The token, and its text. Never shown by `Debug`; compared in constant time.
 #[derive(Clone)]
-pub(crate) struct Token(String);
+pub(crate) struct Token {
+    secret: token::Token,
+    text: String,
+    /// What it lets in, by role.
+    passes: Vec<(Role, String)>,
+}
 
 impl Token {
     /// A new one.
@@ -21,27 +21,50 @@ impl Token {
     /// # Errors
     /// When the kernel gives no random bytes.
     pub(crate) fn random() -> rustix::io::Result<Token> {
-        let mut bytes = [0; BYTES];
+        let mut bytes = [0; SECRET_BYTES];
         let filled = getrandom(&mut bytes, GetRandomFlags::empty())?;
         // Up to 256 bytes are given whole or not at all.
-        if filled == BYTES { Ok(Token(BASE64URL_NOPAD.encode(&bytes))) } else { Err(rustix::io::Errno::IO) }
+        if filled == SECRET_BYTES { Ok(Token::new(token::Token::from_bytes(bytes))) } else { Err(rustix::io::Errno::IO) }
     }
 
     /// The token that a file holds, if it is one: its text, and perhaps an end of line.
     pub(crate) fn from_file(contents: &str) -> Option<Token> {
         let text = contents.strip_suffix('\n').unwrap_or(contents);
-        let is_token = text.len() == CHARS && BASE64URL_NOPAD.decode(text.as_bytes()).is_ok();
-        is_token.then(|| Token(text.to_owned()))
+        token::Token::from_text(text).ok().map(Token::new)
     }
 
-    /// The text, for the token file and the link in the terminal, and nothing else.
+    fn new(secret: token::Token) -> Token {
+        let text = secret.to_text();
+        let passes = Role::ALL.iter().map(|role| (*role, secret.pass(*role).to_text())).collect();
+        Token { secret, text, passes }
+    }
+
+    /// The text, for the token file and the owner of it, and nothing else.
     pub(crate) fn text(&self) -> &str {
-        &self.0
+        &self.text
     }
 
-    /// Whether `shown` is this token, in a time that says nothing about how much of it is right.
-    pub(crate) fn is(&self, shown: &[u8]) -> bool {
-        self.0.as_bytes().ct_eq(shown).into()
+    /// What proofs are made under.
+    pub(crate) fn secret(&self) -> token::Token {
+        self.secret.clone()
+    }
+
+    /// What makes its holder owner, for the link in the terminal and nothing else.
+    pub(crate) fn owner_pass(&self) -> &str {
+        &self.passes[0].1
+    }
+
+    /// Every text that may never be shown.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        [self.text()].into_iter().chain(self.passes.iter().map(|(_, pass)| pass.as_str()))
+    }
+
+    /// Whether `shown` lets its holder read numbers: the token, an owner's pass, or one for just that. In a time that says
+    /// nothing about how much of it is right.
+    pub(crate) fn opens_metrics(&self, shown: &[u8]) -> bool {
+        let passes = self.passes.iter().filter(|(role, _)| matches!(role, Role::Owner | Role::Metrics)).map(|(_, pass)| pass.as_str());
+        let fits = [self.text()].into_iter().chain(passes).map(|secret| secret.as_bytes().ct_eq(shown));
+        fits.fold(subtle::Choice::from(0), |any, one| any | one).into()
     }
 }
 
@@ -58,17 +81,16 @@ mod tests {
     #[test]
     fn token_is_256_bits_and_never_the_same() {
         let (one, other) = (Token::random().unwrap(), Token::random().unwrap());
-        assert_eq!(one.text().len(), CHARS);
-        assert_eq!(BASE64URL_NOPAD.decode(one.text().as_bytes()).unwrap().len(), BYTES);
-        assert!(!one.is(other.text().as_bytes()));
+        assert_eq!(one.text().len(), 43);
+        assert!(!one.opens_metrics(other.text().as_bytes()));
     }
 
     #[test]
     fn only_the_whole_token_is_the_token() {
         let token = Token::random().unwrap();
-        assert!(token.is(token.text().as_bytes()));
+        assert!(token.opens_metrics(token.text().as_bytes()));
         for wrong in ["", &token.text()[1..], &format!("{} ", token.text()), &token.text().to_lowercase()] {
-            assert!(!token.is(wrong.as_bytes()), "{wrong}");
+            assert!(!token.opens_metrics(wrong.as_bytes()), "{wrong}");
         }
     }
 
@@ -76,7 +98,7 @@ mod tests {
     fn file_holds_a_token_or_nothing_we_take() {
         let text = Token::random().unwrap().text().to_owned();
         for file in [text.clone(), format!("{text}\n")] {
-            assert!(Token::from_file(&file).unwrap().is(text.as_bytes()));
+            assert!(Token::from_file(&file).unwrap().opens_metrics(text.as_bytes()));
         }
         for file in ["", "\n", "secret", &text[1..], &format!("{text}\n\n"), &format!("{}=", &text[1..]), &format!(" {text}")] {
             assert!(Token::from_file(file).is_none(), "{file:?}");

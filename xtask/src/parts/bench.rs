@@ -6,18 +6,25 @@ use serde_json::Value;
 use crate::bench::command;
 use crate::work::{Outcome, Work};
 
+/// What there is to measure.
+const NAMES: [&str; 2] = ["frame", "terminal"];
+
 pub(crate) fn bench(work: &mut Work<'_>) -> Outcome {
-    let output = work.ask(command(&["terminal", "--quick", "--json"]))?;
-    let lines: Vec<&str> = output.lines().filter(|line| !line.trim().is_empty()).collect();
-    if lines.is_empty() {
-        return work.fail("`terminal --quick --json` printed nothing");
-    }
-    for line in &lines {
-        if let Err(why) = check(line) {
-            return work.fail(format_args!("{why} in: {line}"));
+    let mut measurements = 0;
+    for name in NAMES {
+        let output = work.ask(command(&[name, "--quick", "--json"]))?;
+        let lines: Vec<&str> = output.lines().filter(|line| !line.trim().is_empty()).collect();
+        if lines.is_empty() {
+            return work.fail(format_args!("`{name} --quick --json` printed nothing"));
         }
+        for line in &lines {
+            if let Err(why) = check(line) {
+                return work.fail(format_args!("{why} in: {line}"));
+            }
+        }
+        measurements += lines.len();
     }
-    work.note = format!("{} measurements", lines.len());
+    work.note = format!("{measurements} measurements");
     Ok(())
 }
 

@@ -4,6 +4,7 @@ mod bench;
 mod deny;
 mod docs;
 mod examples;
+mod fuzz;
 mod links;
 mod models;
 mod msrv;
@@ -12,6 +13,7 @@ mod style;
 mod tests;
 mod tidy;
 mod unsafety;
+mod web;
 
 use std::path::Path;
 
@@ -54,6 +56,9 @@ pub(crate) const PARTS: &[Part] = &[
     Part { name: "protections", about: "each protection against a hazard is missed by a test when it is gone", needs: protections::NEEDS, minutes_max: MINUTES_COLD, run: protections::protections },
     Part { name: "asan", about: "the ring's tests under AddressSanitizer (nightly)", needs: &["core/src/ring"], minutes_max: MINUTES_COLD, run: unsafety::asan },
     Part { name: "valgrind", about: "no leak and no bad access in the spawner, the ring and the lives of sessions", needs: &["core/tests/leaks.rs"], minutes_max: MINUTES, run: unsafety::valgrind },
+    Part { name: "fuzz", about: "a short while of each fuzz target (nightly, cargo-fuzz)", needs: &[fuzz::MANIFEST], minutes_max: MINUTES_COLD, run: fuzz::fuzz },
+    Part { name: "typescript", about: "the TypeScript client: types, tests on the golden frames, the package", needs: &[web::CLIENT], minutes_max: MINUTES, run: web::client },
+    Part { name: "page", about: "the server's page: its bundle is fresh and small, and works in Chromium", needs: &[web::PAGE], minutes_max: MINUTES, run: web::page },
     Part { name: "examples", about: "the examples build and run to their end", needs: &["examples/Cargo.toml"], minutes_max: MINUTES_COLD, run: examples::examples },
     Part { name: "bench", about: "the benchmarks run and print what they promise", needs: &[BENCHES], minutes_max: MINUTES_COLD, run: bench::bench },
     Part { name: "msrv", about: "the oldest Rust we support builds it", needs: &[], minutes_max: MINUTES, run: msrv::msrv },

@@ -40,7 +40,10 @@ pub(crate) fn find(tree: &Tree) -> Vec<Finding> {
         if !SOURCES.iter().any(|name| file.path.ends_with(name)) {
             continue;
         }
-        for (at, scheme) in text.match_indices("://") {
+        // npm's lock also says whom to thank for a package, wherever that is.
+        let is_npm = file.path.ends_with("package-lock.json");
+        let is_source = |at: usize| !is_npm || text[..at].rsplit('\n').next().is_some_and(|line| line.contains("\"resolved\""));
+        for (at, scheme) in text.match_indices("://").filter(|(at, _)| is_source(*at)) {
             let rest = &text[at + scheme.len()..];
             let host = rest.split(|c: char| !c.is_alphanumeric() && !".-".contains(c)).next().unwrap_or_default();
             if !PUBLIC.iter().any(|public| host == *public || host.ends_with(&format!(".{public}"))) {
@@ -68,5 +71,7 @@ mod tests {
     fn private_source_is_found_only_where_packages_come_from() {
         let text = "a = \"https://github.com/x/y\"\nb = \"https://packages.example.com/simple\"\n";
         assert_eq!(found(find, &[("pyproject.toml", text), ("docs/a.md", text)]), ["pyproject.toml:2"]);
+        let lock = "\"resolved\": \"https://npm.example.com/a.tgz\",\n\"url\": \"https://thanks.example.com\"\n";
+        assert_eq!(found(find, &[("web/package-lock.json", lock)]), ["web/package-lock.json:1"]);
     }
 }

@@ -9,6 +9,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("core/src/pty/unix/spawn.rs", "posix_spawn is a C function that takes pointers"),
     ("examples/embed_tokio.rs", "tokio registers a descriptor by an unsafe call; its owner is registered with it"),
     ("core/tests/fork.rs", "a host that forks calls an unsafe function; the test does so where nobody holds a lock"),
+    ("core/tests/decoding_memory.rs", "an allocator that counts holds decoders to what they may allocate"),
     ("ffi/", "a C ABI is made of pointers"),
     ("benches/", "the raw limit is measured without the engine, and a counting allocator counts"),
 ];

@@ -16,6 +16,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::{Sink, Stream};
+use orchflow_core::protocol::message::ErrorCode;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
@@ -51,10 +52,10 @@ impl Transport {
 
     /// Tells the peer why this ends, where the carrier has words for it, and waits a moment for it to leave. Nothing more is written after a write that
     /// is still under way.
-    pub(crate) async fn close(self, why: Option<&Refusal>) {
+    pub(crate) async fn close(self, why: LastWords) {
         let farewell = async {
             match self.wire {
-                Wire::WebSocket(socket) => socket.close(why).await,
+                Wire::WebSocket(socket) => socket.close(&why).await,
                 Wire::Frames(frames) => frames.close().await,
             }
         };
@@ -109,6 +110,23 @@ impl Sink<Bytes> for Transport {
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
         self.poll_late(cx)?;
         wire!(self, wire => wire.poll_close(cx))
+    }
+}
+
+/// What a WebSocket's close frame says; nothing in particular by default.
+#[derive(Default)]
+pub(crate) struct LastWords(Option<(u16, String)>);
+
+impl From<&Refusal> for LastWords {
+    fn from(refusal: &Refusal) -> Self {
+        LastWords(Some((refusal.close_code(), refusal.to_string())))
+    }
+}
+
+impl From<ErrorCode> for LastWords {
+    /// The number of what the last frame has said in full.
+    fn from(code: ErrorCode) -> Self {
+        LastWords(Some((code.close_code(), code.to_string())))
     }
 }
 

@@ -18,7 +18,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message};
 
-use super::{Socket, TransportError};
+use super::{LastWords, Socket, TransportError};
 use crate::limits::{MESSAGE_MAX, MESSAGE_UNPROVED_MAX, READ_BUFFER, WRITE_BUFFER, WRITE_BUFFER_MAX};
 use crate::quote::Quoted;
 use crate::refusal::Refusal;
@@ -104,9 +104,9 @@ impl WebSocket {
     }
 
     /// Sends the reason, and listens until the peer has gone.
-    pub(super) async fn close(mut self, why: Option<&Refusal>) {
-        let said = match why {
-            Some(refusal) => self.say_goodbye(CloseCode::from(refusal.close_code()), &refusal.to_string()),
+    pub(super) async fn close(mut self, why: &LastWords) {
+        let said = match &why.0 {
+            Some((code, text)) => self.say_goodbye(CloseCode::from(*code), text),
             None => self.say_goodbye(CloseCode::Normal, ""),
         };
         if said.is_ok() && std::future::poll_fn(|cx| self.poll_flush(cx)).await.is_ok() {

@@ -104,9 +104,9 @@ impl WebSocket {
         }
     }
 
-    /// Reads to the end of the connection.
-    pub(crate) fn end(mut self) {
-        self.0.read_to_end(&mut Vec::new()).expect("the server closes what it has ended");
+    /// Whether the server closes the connection after what was said.
+    pub(crate) fn into_closed(mut self) -> bool {
+        self.0.read_to_end(&mut Vec::new()).is_ok()
     }
 }
 

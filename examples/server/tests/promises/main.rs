@@ -1,6 +1,12 @@
 //! What this server promises, one file per promise, each against the real program over real sockets on loopback.
 //!
-//! The promises count from 1 to 13. Those that are missing here are about what is said over a connection.
+//! 1. Nothing but loopback listens unless asked.
+//! 2. Without the token nothing happens.
+//! 3. No page of another origin can use it.
+//! 4. The token is shown nowhere.
+//! 5. A stranger can hold little, and not for long.
+//! 12. Exit leaves nothing.
+//! 13. Every refusal names what, the limit and what to do, and is counted.
 //!
 //! Nothing sleeps: a test waits for bytes, for the end of a connection, for a line of the log, each for a bounded time.
 

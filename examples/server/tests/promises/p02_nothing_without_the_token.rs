@@ -1,5 +1,6 @@
 //! 2. Without the token nothing happens: no session, no metric, no file name is revealed.
 
+use orchflow_core::protocol::token::{Role, Token};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -33,6 +34,10 @@ fn metrics_are_for_the_token_alone() {
         assert_eq!(answer.status, 401, "{wrong}");
         assert!(!answer.body.contains("terminal_"), "{}", answer.body);
     }
+    let token = Token::from_text(&server.token).unwrap();
+    for (role, status) in [(Role::Owner, 200), (Role::Metrics, 200), (Role::Writer, 401), (Role::Viewer, 401)] {
+        assert_eq!(ask(&format!("Bearer {}", token.pass(role).to_text())).status, status, "{role}");
+    }
     let numbers = ask(&format!("Bearer {}", server.token));
     assert_eq!(numbers.status, 200);
     assert!(numbers.body.ends_with("# EOF\n") && numbers.body.contains("terminal_sessions_active 0\n"));
@@ -59,7 +64,8 @@ fn token_and_socket_are_ours_alone_and_new_each_time() {
     assert_eq!(mode(server.instance().parent().unwrap()), 0o700);
     assert_eq!(mode(&server.instance().join("token")), 0o600);
     assert_eq!(mode(&server.socket()), 0o600);
-    assert_eq!(fs::read_to_string(server.instance().join("token")).unwrap(), format!("{}\n", server.token));
+    let token = Token::from_text(&server.token).unwrap();
+    assert_eq!(server.pass, token.pass(Role::Owner).to_text(), "the link is not the owner's");
     assert_ne!(Server::start(&[]).token, server.token);
 }
 

@@ -4,7 +4,7 @@ use crate::browser::{UPGRADE, get, request};
 use crate::server::Server;
 
 /// Every path there is, and one that there is not.
-const PATHS: [&str; 5] = ["/", "/page.js", "/ws", "/metrics", "/nothing"];
+const PATHS: [&str; 5] = ["/", "/app.js", "/ws", "/metrics", "/nothing"];
 
 /// Asks for each path with these headers, as a page could, and as an upgrade too. Even the token does not help.
 fn asked(server: &Server, headers: &[(&str, &str)]) -> Vec<u16> {
@@ -74,7 +74,7 @@ fn our_own_page_is_welcome_by_each_of_our_names() {
 #[test]
 fn no_answer_may_be_framed_shared_guessed_at_or_read_by_another_origin() {
     let server = Server::start(&[]);
-    for (path, status) in [("/", 200), ("/page.js", 200), ("/metrics", 401), ("/ws", 426), ("/nothing", 404)] {
+    for (path, status) in [("/", 200), ("/app.js", 200), ("/metrics", 401), ("/ws", 426), ("/nothing", 404)] {
         let answer = get(&server, path, &[]);
         assert_eq!(answer.status, status, "{path}");
         let policy = answer.header("content-security-policy").unwrap();

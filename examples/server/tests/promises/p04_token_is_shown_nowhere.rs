@@ -20,8 +20,14 @@ fn token_in_a_query_is_refused_with_where_it_belongs_on_every_path() {
 
 #[test]
 fn token_pasted_into_any_wrong_place_comes_out_nowhere() {
+    pasted(|server| server.token.clone());
+    pasted(|server| server.pass.clone());
+}
+
+/// What `secret` picks is pasted wherever it does not belong.
+fn pasted(secret: impl Fn(&Server) -> String) {
     let mut server = Server::start(&["--test-limits", SHORT]);
-    let (token, host) = (server.token.clone(), server.host());
+    let (token, host) = (secret(&server), server.host());
     let mut said = Vec::new();
     let mut hear = |answer: crate::browser::Answer| said.push(format!("{answer:?}"));
     hear(get(&server, &format!("/?token={token}"), &[]));

@@ -100,7 +100,7 @@ fn method_and_caching_answers_are_complete() {
     assert_eq!(head.header("content-length"), Some(page.body.len().to_string().as_str()));
     let again = get(&server, "/", &[("If-None-Match", page.header("etag").unwrap())]);
     assert_eq!((again.status, again.body.as_str()), (304, ""));
-    let script = get(&server, "/page.js", &[]);
+    let script = get(&server, "/app.js", &[]);
     assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
 }
 

@@ -64,6 +64,8 @@ impl Drop for Folder {
 pub(crate) struct Server {
     pub(crate) port: u16,
     pub(crate) token: String,
+    /// What the link lets its holder in by.
+    pub(crate) pass: String,
     pub(crate) folder: Folder,
     child: Child,
     log: Receiver<String>,
@@ -89,11 +91,15 @@ impl Server {
             let _ = stdout.read_to_string(&mut String::new());
         });
         let link = heard.recv_timeout(PATIENCE).expect("a server prints its link or ends");
-        let Some((address, token)) = link.trim_end().split_once("/#token=") else {
+        let Some((address, pass)) = link.trim_end().split_once("/#token=") else {
             panic!("no link but {link:?}; the log: {:?}", log.iter().collect::<Vec<_>>());
         };
         let port = address.rsplit(':').next().unwrap().parse().unwrap();
-        Server { port, token: token.to_owned(), folder, child, log, heard: Vec::new() }
+        let mut server = Server { port, token: String::new(), pass: pass.to_owned(), folder, child, log, heard: Vec::new() };
+        let own = flags.iter().position(|flag| *flag == "--token-file").map(|at| PathBuf::from(flags[at + 1]));
+        let file = own.unwrap_or_else(|| server.instance().join("token"));
+        server.token = fs::read_to_string(file).unwrap().trim_end().to_owned();
+        server
     }
 
     pub(crate) fn pid(&self) -> Pid {

@@ -1,0 +1,246 @@
+//! What all connections of one server share: who its clients are, which sessions there are, and what was typed into them.
+//!
+//! A [`Host`] is told what happened and what time it is. It owns no descriptor and reads no clock; what it needs of terminals it
+//! asks through [`Terminals`], which a driver implements over real sessions and a test over pretended ones. What
+//! one connection's doing means to the others becomes [notices](Host::poll_notice) to them.
+//!
+//! Deliberately absent: connections. Each has a machine of its own, in [`crate::peer`].
+
+mod clients;
+mod inputs;
+mod notice;
+mod sessions;
+mod terminals;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+pub use clients::{Client, Clients, Parked};
+pub use inputs::{Arrival, Inbox, Settled};
+pub use notice::Notice;
+pub use sessions::{Known, SizePolicy, Watcher};
+pub use terminals::{Started, Terminals};
+
+use crate::id::SessionId;
+use crate::limits::ENDED_KEPT;
+use crate::protocol::frame::StreamId;
+use crate::protocol::message::{ClientId, ErrorCode, Input, InstanceId, ServerLimits};
+use crate::protocol::token::Token;
+use crate::session::EventKind;
+use crate::time::Time;
+
+/// One connection of this run of the server; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// One stream of one connection: somebody who watches a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Its stream.
+    pub stream: StreamId,
+}
+
+/// What a server may choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostOptions {
+    /// What clients are told of its limits, and held to.
+    pub limits: ServerLimits,
+    /// Whose window decides a terminal's size.
+    pub sizes: SizePolicy,
+    /// How long a session that has ended can still be watched.
+    pub ended_kept: Duration,
+    /// Software and version, for the other side's logs.
+    pub agent: String,
+}
+
+impl Default for HostOptions {
+    fn default() -> Self {
+        HostOptions {
+            limits: ServerLimits::default(),
+            sizes: SizePolicy::default(),
+            ended_kept: ENDED_KEPT,
+            agent: concat!("orchflow/", env!("CARGO_PKG_VERSION")).into(),
+        }
+    }
+}
+
+/// The state that connections share.
+pub struct Host {
+    /// This run of the server.
+    pub instance: InstanceId,
+    /// Its secret.
+    pub token: Token,
+    /// What it was told to be like.
+    pub options: HostOptions,
+    /// Who has been here.
+    pub clients: Clients,
+    sessions: BTreeMap<SessionId, Known>,
+    notices: VecDeque<(LaneId, Notice)>,
+    refusals: BTreeMap<ErrorCode, u64>,
+}
+
+impl Host {
+    /// A server's, with no client and no session.
+    pub fn new(instance: InstanceId, token: Token, options: HostOptions) -> Host {
+        Host {
+            instance,
+            token,
+            options,
+            clients: Clients::default(),
+            sessions: BTreeMap::new(),
+            notices: VecDeque::new(),
+            refusals: BTreeMap::new(),
+        }
+    }
+
+    // ---- Sessions ----
+
+    /// A session was started.
+    pub fn add(&mut self, session: SessionId, known: Known) {
+        self.sessions.insert(session, known);
+    }
+
+    /// What is known of a session.
+    pub fn session(&self, session: SessionId) -> Option<&Known> {
+        self.sessions.get(&session)
+    }
+
+    /// The same, to be changed.
+    pub fn session_mut(&mut self, session: SessionId) -> Option<&mut Known> {
+        self.sessions.get_mut(&session)
+    }
+
+    /// All of them, oldest first.
+    pub fn sessions(&self) -> impl Iterator<Item = (SessionId, &Known)> {
+        self.sessions.iter().map(|(id, known)| (*id, known))
+    }
+
+    /// Forgets sessions that ended long ago and that nobody watches; returns them, for the driver to let go.
+    pub fn forget_ended(&mut self, now: Time) -> Vec<SessionId> {
+        let kept = self.options.ended_kept;
+        let over = |known: &Known| known.ended.is_some_and(|ended| now - ended >= kept) && known.watchers().is_empty();
+        let gone: Vec<SessionId> = self.sessions.iter().filter(|(_, known)| over(known)).map(|(id, _)| *id).collect();
+        for session in &gone {
+            self.sessions.remove(session);
+        }
+        gone
+    }
+
+    /// When [`forget_ended`](Host::forget_ended) is due next.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let unwatched = self.sessions.values().filter(|known| known.watchers().is_empty());
+        unwatched.filter_map(|known| known.ended).min().map(|ended| ended + self.options.ended_kept)
+    }
+
+    /// Something happened to a session: those who watch it are told.
+    pub fn handle_event(&mut self, session: SessionId, event: &EventKind, terminals: &mut dyn Terminals, now: Time) {
+        match *event {
+            EventKind::InputReady => self.settle_all(session, terminals),
+            EventKind::InputDropped { from, to } => {
+                let Some(known) = self.sessions.get_mut(&session) else { return };
+                let dropped = known.inputs.dropped(from, to);
+                for (client, dropped) in dropped {
+                    self.tell_client(session, client, &Notice::InputDropped(dropped));
+                }
+            }
+            EventKind::Resized { number, size } => {
+                let Some(known) = self.sessions.get_mut(&session) else { return };
+                known.size.size = size;
+                let size = known.size;
+                self.tell(session, &Notice::Resized { number, size });
+            }
+            EventKind::ProcessExited(status) => {
+                let offset = terminals.range(session).end;
+                if let Some(known) = self.sessions.get_mut(&session) {
+                    known.status = Some(status);
+                }
+                self.tell(session, &Notice::ProcessExited { offset, status });
+            }
+            EventKind::Exit(exit) => {
+                if let Some(known) = self.sessions.get_mut(&session) {
+                    (known.status, known.ended) = (Some(exit.status), Some(now));
+                }
+                self.settle_all(session, terminals);
+            }
+            EventKind::Output | EventKind::ViewerDemoted => {}
+        }
+    }
+
+    // ---- Input ----
+
+    /// Input of `client` to `session` has come: takes it, and hands it over if there is room.
+    pub fn arrive(&mut self, session: SessionId, client: ClientId, input: &Input, terminals: &mut dyn Terminals) -> Arrival {
+        let Some(known) = self.sessions.get_mut(&session) else { return Arrival::Void };
+        let arrival = known.inputs.of(client).arrive(input, self.options.limits.input);
+        if arrival == Arrival::New {
+            self.settle(session, client, terminals);
+        }
+        arrival
+    }
+
+    /// A session has room again, or never will: everybody's input is handed over.
+    fn settle_all(&mut self, session: SessionId, terminals: &mut dyn Terminals) {
+        let waiting = self.sessions.get(&session).map(|known| known.inputs.waiting()).unwrap_or_default();
+        for client in waiting {
+            self.settle(session, client, terminals);
+        }
+    }
+
+    fn settle(&mut self, session: SessionId, client: ClientId, terminals: &mut dyn Terminals) {
+        let Some(known) = self.sessions.get_mut(&session) else { return };
+        if let Some(settled) = known.inputs.settle(client, |bytes, urgent| terminals.write(session, bytes, urgent)) {
+            self.tell_client(session, client, &Notice::Settled(settled));
+        }
+    }
+
+    // ---- Notices ----
+
+    /// Somebody watches no longer.
+    pub fn leave(&mut self, session: SessionId, lane: LaneId) {
+        if let Some(known) = self.sessions.get_mut(&session) {
+            known.leave(lane);
+            self.tell(session, &Notice::Viewers);
+        }
+    }
+
+    /// Tells one lane; on stream 0, a connection.
+    pub fn notify(&mut self, lane: LaneId, notice: Notice) {
+        self.notices.push_back((lane, notice));
+    }
+
+    /// Tells everybody who watches `session`.
+    pub fn tell(&mut self, session: SessionId, notice: &Notice) {
+        let Some(known) = self.sessions.get(&session) else { return };
+        self.notices.extend(known.watchers().iter().map(|watcher| (watcher.lane, notice.clone())));
+    }
+
+    fn tell_client(&mut self, session: SessionId, client: ClientId, notice: &Notice) {
+        let Some(known) = self.sessions.get(&session) else { return };
+        let lanes = known.watchers().iter().filter(|watcher| watcher.client == client);
+        self.notices.extend(lanes.map(|watcher| (watcher.lane, notice.clone())));
+    }
+
+    /// The next notice for somebody: hand it to that connection's machine.
+    pub fn poll_notice(&mut self) -> Option<(LaneId, Notice)> {
+        self.notices.pop_front()
+    }
+
+    /// Silence after which a peer is asked whether it is still there.
+    pub fn ping(&self) -> Duration {
+        Duration::from_millis(self.options.limits.ping_ms.into())
+    }
+
+    // ---- Counters ----
+
+    /// A request, some input or a connection was refused.
+    pub fn count(&mut self, code: ErrorCode) {
+        *self.refusals.entry(code).or_default() += 1;
+    }
+
+    /// How often each refusal was given.
+    pub fn refusals(&self) -> &BTreeMap<ErrorCode, u64> {
+        &self.refusals
+    }
+}

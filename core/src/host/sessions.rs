@@ -1,0 +1,121 @@
+//! What a server knows of one session besides its bytes: what it is called, who watches, whose window counts.
+
+use super::LaneId;
+use super::inputs::Inputs;
+use crate::protocol::message::{ClientId, Geometry};
+use crate::protocol::token::Role;
+use crate::pty::ExitStatus;
+use crate::size::Size;
+use crate::time::Time;
+
+/// Whose window decides a terminal's size. Those who only watch have no say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SizePolicy {
+    /// Who typed into it or resized it last (tmux: `latest`).
+    #[default]
+    Latest,
+    /// The smallest, so that everybody sees all of it (tmux: `smallest`).
+    Smallest,
+    /// Nobody's: it keeps the size it began with.
+    Fixed,
+}
+
+/// Somebody who watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watcher {
+    /// Where.
+    pub lane: LaneId,
+    /// Who.
+    pub client: ClientId,
+    /// What it calls itself.
+    pub name: String,
+    /// As what.
+    pub role: Role,
+    /// Its window.
+    pub window: Option<Geometry>,
+}
+
+/// One session.
+#[derive(Debug)]
+pub struct Known {
+    /// The program, as it was asked for.
+    pub program: String,
+    /// What it is called.
+    pub title: String,
+    /// When it was started.
+    pub started: Time,
+    /// The terminal's size.
+    pub size: Geometry,
+    /// How its process ended.
+    pub status: Option<ExitStatus>,
+    /// When all of it had ended.
+    pub ended: Option<Time>,
+    /// Output before this was cleared, and is told to nobody who comes.
+    pub cleared: u64,
+    /// What was typed into it.
+    pub inputs: Inputs,
+    /// First come, first.
+    watchers: Vec<Watcher>,
+    /// Whose terminal answers what programs ask terminals: one, or every answer would be typed several times.
+    responder: Option<LaneId>,
+}
+
+impl Known {
+    /// A session that was just started.
+    pub fn new(program: String, title: String, size: Geometry, now: Time) -> Known {
+        Known {
+            program,
+            title,
+            started: now,
+            size,
+            status: None,
+            ended: None,
+            cleared: 0,
+            inputs: Inputs::default(),
+            watchers: Vec::new(),
+            responder: None,
+        }
+    }
+
+    /// Who watches, in the order they came.
+    pub fn watchers(&self) -> &[Watcher] {
+        &self.watchers
+    }
+
+    /// Whether the terminal at `lane` answers queries.
+    pub fn replies(&self, lane: LaneId) -> bool {
+        self.responder == Some(lane)
+    }
+
+    /// Somebody begins to watch.
+    pub fn join(&mut self, watcher: Watcher) {
+        if self.responder.is_none() && watcher.role.types() {
+            self.responder = Some(watcher.lane);
+        }
+        self.watchers.push(watcher);
+    }
+
+    /// Somebody stops. The longest of those left who may type answers queries from now on.
+    pub fn leave(&mut self, lane: LaneId) {
+        self.watchers.retain(|watcher| watcher.lane != lane);
+        if self.responder == Some(lane) {
+            self.responder = self.watchers.iter().find(|watcher| watcher.role.types()).map(|watcher| watcher.lane);
+        }
+    }
+
+    /// The window at `lane` has this size now. Returns the size that the terminal should have.
+    pub fn window(&mut self, lane: LaneId, window: Geometry, policy: SizePolicy) -> Option<Size> {
+        let watcher = self.watchers.iter_mut().find(|watcher| watcher.lane == lane && watcher.role.types())?;
+        watcher.window = Some(window);
+        match policy {
+            SizePolicy::Fixed => None,
+            SizePolicy::Latest => Some(window.size),
+            SizePolicy::Smallest => {
+                let windows = || self.watchers.iter().filter(|watcher| watcher.role.types()).filter_map(|watcher| watcher.window);
+                let (cols, rows) = (windows().map(|w| w.size.cols()).min()?, windows().map(|w| w.size.rows()).min()?);
+                Size::new(cols, rows).ok()
+            }
+        }
+    }
+}

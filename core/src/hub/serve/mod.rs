@@ -1,0 +1,230 @@
+//! Serving a hub's sessions to clients elsewhere: the driver of [`crate::peer`] and [`crate::host`].
+//!
+//! A [`Service`] holds what all connections share. For each connection its owner awaits [`Service::serve`] with a transport,
+//! wherever its futures run; and once, [`Service::run`], which tells the connections what happens to sessions.
+//!
+//! One lock guards a service. It comes before every lock of the hub, and is never held while a transport is polled. Wakers
+//! of connections may be called under it, so they must do no more than schedule, as every executor's do.
+
+mod link;
+mod table;
+mod transport;
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use parking_lot::Mutex;
+
+use super::Hub;
+use crate::host::{ConnectionId, Host, HostOptions, LaneId};
+use crate::peer::server::{ServerPeer, World};
+use crate::protocol::message::{ErrorCode, Goodbye, InstanceId};
+use crate::protocol::token::Token;
+use crate::pty::Command;
+use crate::session::SessionOptions;
+use crate::time::Time;
+pub use link::Farewell;
+use table::Table;
+pub use transport::{Framing, Transport};
+
+/// What a service is made of.
+#[derive(Clone, Debug)]
+pub struct ServiceOptions {
+    /// Limits, and whose window counts.
+    pub host: HostOptions,
+    /// What runs in a session whose client names no program.
+    pub command: Command,
+    /// What sessions are like; their size is the client's choice.
+    pub session: SessionOptions,
+}
+
+impl Default for ServiceOptions {
+    fn default() -> Self {
+        ServiceOptions { host: HostOptions::default(), command: Command::shell(), session: SessionOptions::default() }
+    }
+}
+
+/// A server of one hub's sessions. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    hub: Hub,
+    state: Mutex<State>,
+}
+
+/// What the lock guards.
+struct State {
+    host: Host,
+    table: Table,
+    links: BTreeMap<ConnectionId, Link>,
+    connections: u64,
+    /// No more connections: what each is told.
+    closing: Option<Goodbye>,
+    /// Wakes the task in [`Service::run`] when its deadline may have changed.
+    runner: Option<Waker>,
+}
+
+/// One connection, as others reach it.
+struct Link {
+    peer: ServerPeer,
+    waker: Option<Waker>,
+}
+
+/// What a service counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceCounts {
+    /// Connections at this moment, those that have not proved anything included.
+    pub connections: usize,
+    /// Of these, who is in.
+    pub clients: usize,
+    /// Connections that ever were.
+    pub connections_total: u64,
+    /// Sessions that can be watched.
+    pub sessions: usize,
+    /// Refusals by code.
+    pub refusals: BTreeMap<ErrorCode, u64>,
+}
+
+impl Service {
+    /// Serves `hub`, which must [tell events](super::HubBuilder::events), to whoever holds `token`.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn new(hub: &Hub, token: Token, options: ServiceOptions) -> std::io::Result<Service> {
+        let mut instance = [0; 16];
+        fill_random(&mut instance)?;
+        let host = Host::new(InstanceId::from_bytes(instance), token, options.host);
+        let table = Table::new(hub.clone(), options.command, options.session);
+        let state = State { host, table, links: BTreeMap::new(), connections: 0, closing: None, runner: None };
+        Ok(Service { shared: Arc::new(Shared { hub: hub.clone(), state: Mutex::new(state) }) })
+    }
+
+    /// Tells connections what happens to sessions, and lets go of those that ended long ago. Await it once, beside the
+    /// connections; it does not end.
+    pub async fn run(&self) {
+        let hub = &self.shared.hub;
+        let mut event = Box::pin(hub.event());
+        let mut sleep: Option<std::pin::Pin<Box<super::Sleep>>> = None;
+        poll_fn(|cx| {
+            use std::future::Future;
+            let mut state = self.shared.state.lock();
+            state.runner = Some(cx.waker().clone());
+            while let Poll::Ready(told) = event.as_mut().poll(cx) {
+                state.handle_event(&told, hub.now());
+                event.set(hub.event());
+            }
+            loop {
+                state.forget_ended(hub.now());
+                sleep = state.host.poll_timeout().map(|at| Box::pin(hub.sleep_until(at)));
+                match sleep.as_mut().map(|sleep| sleep.as_mut().poll(cx)) {
+                    Some(Poll::Ready(())) => {}
+                    _ => return Poll::<()>::Pending,
+                }
+            }
+        })
+        .await;
+    }
+
+    /// Turns everybody away, now and from now on, and gives up every session. [`serve`](Service::serve) ends for each
+    /// connection once it was told.
+    pub fn shut_down(&self, message: &str) {
+        let mut state = self.shared.state.lock();
+        let goodbye = Goodbye::new(ErrorCode::ShuttingDown, message);
+        for link in state.links.values_mut() {
+            link.peer.say_goodbye(goodbye.clone());
+            link.waker.take().into_iter().for_each(Waker::wake);
+        }
+        state.closing = Some(goodbye);
+        state.table.clear();
+    }
+
+    /// What it counts.
+    pub fn counts(&self) -> ServiceCounts {
+        let state = self.shared.state.lock();
+        ServiceCounts {
+            connections: state.links.len(),
+            clients: state.links.values().filter(|link| link.peer.client().is_some()).count(),
+            connections_total: state.connections,
+            sessions: state.host.sessions().count(),
+            refusals: state.host.refusals().clone(),
+        }
+    }
+}
+
+impl State {
+    /// A connection was accepted.
+    fn open(&mut self, authority: String, now: Time) -> ConnectionId {
+        self.connections += 1;
+        let id = ConnectionId(self.connections);
+        let mut peer = ServerPeer::new(id, authority, now);
+        if let Some(goodbye) = &self.closing {
+            peer.say_goodbye(goodbye.clone());
+        }
+        self.links.insert(id, Link { peer, waker: None });
+        id
+    }
+
+    /// Does something with a connection's machine, and tells the others what it means to them.
+    fn with<R>(&mut self, id: ConnectionId, now: Time, touch: impl FnOnce(&mut ServerPeer, &mut World<'_>) -> R) -> Option<R> {
+        let State { host, table, links, .. } = self;
+        let link = links.get_mut(&id)?;
+        let result = touch(&mut link.peer, &mut World { host, terminals: table, random: &mut random, now });
+        self.deliver(Some(id), now);
+        Some(result)
+    }
+
+    fn handle_event(&mut self, event: &crate::session::Event, now: Time) {
+        self.host.handle_event(event.session, &event.kind, &mut self.table, now);
+        self.deliver(None, now);
+    }
+
+    /// Hands notices over, and wakes whom they reach, but for `current`, who is awake.
+    fn deliver(&mut self, current: Option<ConnectionId>, now: Time) {
+        self.hand_over(current, now);
+        let State { host, table, links, .. } = self;
+        if let Some(link) = current.and_then(|id| links.get_mut(&id)) {
+            link.peer.settle_in(&mut World { host, terminals: table, random: &mut random, now });
+            self.hand_over(current, now); // Others are told that it is back.
+        }
+    }
+
+    fn hand_over(&mut self, current: Option<ConnectionId>, now: Time) {
+        let State { host, table, links, .. } = self;
+        while let Some((LaneId { connection, stream }, notice)) = host.poll_notice() {
+            let Some(link) = links.get_mut(&connection) else { continue };
+            let mut world = World { host, terminals: table, random: &mut random, now };
+            link.peer.handle_notice(stream, notice, &mut world);
+            if Some(connection) != current {
+                link.waker.take().into_iter().for_each(Waker::wake);
+            }
+        }
+    }
+
+    fn forget_ended(&mut self, now: Time) {
+        for session in self.host.forget_ended(now) {
+            self.table.forget(session);
+        }
+    }
+
+    fn wake_runner(&mut self) {
+        self.runner.take().into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Fills `bytes` from the system's randomness. It was there when the service was made, so it is there still.
+fn random(bytes: &mut [u8]) {
+    fill_random(bytes).expect("invariant: the system's randomness does not run dry");
+}
+
+fn fill_random(mut bytes: &mut [u8]) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        let filled = rustix::io::retry_on_intr(|| rustix::rand::getrandom(&mut *bytes, rustix::rand::GetRandomFlags::empty()))?;
+        bytes = &mut bytes[filled..];
+    }
+    Ok(())
+}

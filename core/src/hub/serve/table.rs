@@ -1,0 +1,140 @@
+//! The sessions a service offers, and the readers of those who watch them.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::host::{LaneId, Started, Terminals};
+use crate::hub::{Hub, Reader, Session};
+use crate::id::SessionId;
+use crate::protocol::message::{ErrorCode, Geometry, Refusal, Spawn};
+use crate::pty::{Command, Signal, SpawnError, Target};
+use crate::ring::Mode;
+use crate::session::{ResumeError, SessionOptions, Suspension, WriteError};
+use crate::size::Size;
+
+/// Handles to sessions and readers; a session stays open as long as it is here.
+pub(super) struct Table {
+    hub: Hub,
+    command: Command,
+    options: SessionOptions,
+    sessions: HashMap<SessionId, Session>,
+    readers: HashMap<LaneId, Reader>,
+}
+
+impl Table {
+    pub(super) fn new(hub: Hub, command: Command, options: SessionOptions) -> Table {
+        Table { hub, command, options, sessions: HashMap::new(), readers: HashMap::new() }
+    }
+
+    /// The reader of `lane`.
+    pub(super) fn reader(&mut self, lane: LaneId) -> Option<&mut Reader> {
+        self.readers.get_mut(&lane)
+    }
+
+    /// Lets go of a session that has ended.
+    pub(super) fn forget(&mut self, session: SessionId) {
+        self.sessions.remove(&session);
+    }
+
+    /// Lets go of everything; sessions without another handle are closed.
+    pub(super) fn clear(&mut self) {
+        self.readers.clear();
+        self.sessions.clear();
+    }
+
+    fn command(&self, spawn: &Spawn) -> Command {
+        let mut command = match &spawn.program {
+            Some(program) => Command::new(program).args(spawn.args.iter().map(String::as_str)),
+            None => self.command.clone(),
+        };
+        for (name, value) in &spawn.env {
+            command = match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        match &spawn.cwd {
+            Some(directory) => command.current_dir(directory),
+            None => command,
+        }
+    }
+}
+
+impl Terminals for Table {
+    fn spawn(&mut self, spawn: &Spawn, size: Geometry) -> Result<Started, Refusal> {
+        let command = self.command(spawn);
+        let program = command.program().to_string_lossy().into_owned();
+        let session = self.hub.spawn(&command, self.options.size(size.size)).map_err(|error| {
+            let code = match error {
+                SpawnError::TooManySessions { .. } | SpawnError::Exhausted { .. } => ErrorCode::TooMany,
+                SpawnError::Closed | SpawnError::Forked => ErrorCode::ShuttingDown,
+                _ => ErrorCode::SpawnFailed,
+            };
+            Refusal::new(spawn.number, code, error.to_string())
+        })?;
+        let started = Started { session: session.id(), pid: session.pid(), program };
+        self.sessions.insert(session.id(), session);
+        Ok(started)
+    }
+
+    fn write(&mut self, session: SessionId, bytes: &[u8], urgent: bool) -> Result<usize, WriteError> {
+        let session = self.sessions.get(&session).ok_or(WriteError::Closed)?;
+        if urgent { session.write_urgent(bytes) } else { session.write(bytes) }
+    }
+
+    fn resize(&mut self, session: SessionId, size: Size) -> Result<u64, WriteError> {
+        self.sessions.get(&session).ok_or(WriteError::Closed)?.resize(size)
+    }
+
+    fn signal(&mut self, session: SessionId, signal: Signal, target: Target) -> Result<(), WriteError> {
+        self.sessions.get(&session).ok_or(WriteError::Closed)?.signal(signal, target)
+    }
+
+    fn close(&mut self, session: SessionId, grace: Duration) {
+        if let Some(session) = self.sessions.get(&session) {
+            session.close(grace);
+        }
+    }
+
+    fn range(&self, session: SessionId) -> Range<u64> {
+        self.sessions.get(&session).map_or(0..0, Session::range)
+    }
+
+    fn open(&mut self, lane: LaneId, session: SessionId, mode: Mode, offset: u64) {
+        if let Some(session) = self.sessions.get(&session) {
+            self.readers.insert(lane, session.read_as(mode, Some(offset)));
+        }
+    }
+
+    fn ack(&mut self, lane: LaneId, offset: u64) {
+        if let Some(reader) = self.readers.get(&lane) {
+            reader.ack(offset);
+        }
+    }
+
+    fn seek(&mut self, lane: LaneId, offset: u64) {
+        if let Some(reader) = self.readers.get_mut(&lane) {
+            reader.seek(offset);
+        }
+    }
+
+    fn shut(&mut self, lane: LaneId) {
+        self.readers.remove(&lane);
+    }
+
+    fn suspend(&mut self, lane: LaneId) -> Option<Suspension> {
+        self.readers.remove(&lane).map(Reader::suspend)
+    }
+
+    fn resume(&mut self, lane: LaneId, session: SessionId, claim: Suspension) -> Result<(), ResumeError> {
+        let reader = self.sessions.get(&session).ok_or(ResumeError::Closed)?.resume(claim)?;
+        self.readers.insert(lane, reader);
+        Ok(())
+    }
+
+    fn forget(&mut self, session: SessionId, claim: Suspension) {
+        // Resumed and dropped at once, it holds nobody up any longer. An expired one does not either.
+        drop(self.sessions.get(&session).map(|session| session.resume(claim)));
+    }
+}

@@ -1,0 +1,295 @@
+//! The server's side of one connection.
+//!
+//! It lets nobody in who has not proved to hold the token, carries out what the others ask as far as their role allows, and keeps
+//! the books of each stream: what was sent, what was rendered, what may be sent now. What it knows of clients and
+//! sessions is the [`Host`]'s and outlives it; when its link breaks, [`park`](ServerPeer::park) leaves its places there.
+
+mod entrance;
+mod lane;
+mod requests;
+mod streams;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use crate::host::{ConnectionId, Host, LaneId, Notice, Parked, Terminals};
+use crate::limits::{BEFORE_PROOF_BYTES_MAX, FRAME_BEFORE_PROOF_MAX, PROOF_WAIT};
+use crate::protocol::frame::{Frame, Frames, StreamId};
+use crate::protocol::kind::Kind;
+use crate::protocol::message::{ClientId, Credit, ErrorCode, Goodbye, Message, Refusal, ResumePoint};
+use crate::protocol::negotiation::Agreed;
+use crate::protocol::token::Role;
+use crate::time::Time;
+use entrance::Entrance;
+use lane::Lane;
+
+/// What a call may use of the world around it.
+pub struct World<'a> {
+    /// What all connections share.
+    pub host: &'a mut Host,
+    /// The terminals.
+    pub terminals: &'a mut dyn Terminals,
+    /// Fills bytes from a cryptographic random source.
+    pub random: &'a mut dyn FnMut(&mut [u8]),
+    /// What time it is.
+    pub now: Time,
+}
+
+impl World<'_> {
+    fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        (self.random)(&mut bytes);
+        bytes
+    }
+}
+
+/// One connection.
+pub struct ServerPeer {
+    id: ConnectionId,
+    state: State,
+    lanes: BTreeMap<StreamId, Lane>,
+    /// Who it was, also when it is over.
+    known_as: Option<ClientId>,
+    /// Streams that its client has come back for.
+    returning: Vec<ResumePoint>,
+    frames: VecDeque<Frame>,
+    /// Bytes of `frames`.
+    queued: usize,
+    /// When anything was last received, and whether the other side was asked since.
+    heard: Time,
+    asked: bool,
+    opened: Time,
+    /// Bytes that came before the client was in.
+    before_proof: usize,
+}
+
+enum State {
+    /// Nobody knows yet who it is.
+    Outside(Box<Entrance>),
+    /// Somebody is in.
+    Inside(Box<Guest>),
+    /// The last frame is on its way, or has come.
+    Over(ErrorCode),
+}
+
+/// Who is in, and what was agreed with them.
+struct Guest {
+    client: ClientId,
+    role: Role,
+    name: String,
+    agreed: Agreed,
+    /// The largest frame the client takes, in bytes with the header.
+    frame_max: usize,
+    credit: Credit,
+}
+
+impl ServerPeer {
+    /// A connection that was accepted now; `authority` is what the client dialled, as it was checked.
+    pub fn new(id: ConnectionId, authority: String, now: Time) -> ServerPeer {
+        ServerPeer {
+            id,
+            state: State::Outside(Box::new(Entrance::new(authority))),
+            lanes: BTreeMap::new(),
+            known_as: None,
+            returning: Vec::new(),
+            frames: VecDeque::new(),
+            queued: 0,
+            heard: now,
+            asked: false,
+            opened: now,
+            before_proof: 0,
+        }
+    }
+
+    /// The largest frame the other side may send now, header included.
+    pub fn frame_max(&self, host: &Host) -> usize {
+        match self.state {
+            State::Inside(_) => host.options.limits.frame as usize,
+            _ => FRAME_BEFORE_PROOF_MAX,
+        }
+    }
+
+    /// Who is in, if anybody is.
+    pub fn client(&self) -> Option<ClientId> {
+        if let State::Inside(guest) = &self.state { Some(guest.client) } else { None }
+    }
+
+    /// Whether nothing more is to be received: send what is left, and close.
+    pub fn is_over(&self) -> bool {
+        self.reason().is_some()
+    }
+
+    /// Why it is over, if it is: what one of the two sides said.
+    pub fn reason(&self) -> Option<ErrorCode> {
+        if let State::Over(code) = self.state { Some(code) } else { None }
+    }
+
+    // ---- What comes in ----
+
+    /// A message has come, of one frame or several.
+    pub fn handle_message(&mut self, message: Bytes, world: &mut World<'_>) {
+        let mut rest = Frames::new(message, self.frame_max(world.host));
+        while let Some(frame) = rest.next() {
+            match frame {
+                Ok(frame) => self.handle_frame(frame, world),
+                Err(error) => return self.turn_away(ErrorCode::Malformed, error.to_string(), world),
+            }
+            if self.is_over() {
+                return;
+            }
+            rest.set_frame_max(self.frame_max(world.host)); // A proof may be followed at once by larger ones.
+        }
+    }
+
+    /// A frame has come.
+    pub fn handle_frame(&mut self, frame: Frame, world: &mut World<'_>) {
+        (self.heard, self.asked) = (world.now, false);
+        let raw = matches!(self.state, State::Outside(_)).then(|| frame.to_bytes());
+        if raw.is_some() {
+            self.before_proof += frame.encoded_len();
+            if self.before_proof > BEFORE_PROOF_BYTES_MAX {
+                let message = format!("more than {BEFORE_PROOF_BYTES_MAX} bytes came before a proof: prove first");
+                return self.turn_away(ErrorCode::Malformed, message, world);
+            }
+        }
+        let (stream, number) = (frame.stream, frame.position);
+        let name = Kind::from_code(frame.kind).map_or("", Kind::name);
+        let message = match Message::decode(frame) {
+            Ok(Some(message)) => message,
+            Ok(None) => return, // Nonsense on purpose, or the future.
+            Err(error) if error.is_fatal() || raw.is_some() => return self.turn_away(error.code(), explain(&error), world),
+            Err(error) => return self.refuse(stream, Refusal::new(number, error.code(), explain(&error)), world),
+        };
+        match (&self.state, raw) {
+            (State::Outside(_), Some(raw)) => self.enter(message, name, raw, world),
+            (State::Inside(_), _) => self.serve(stream, message, name, world),
+            _ => {}
+        }
+    }
+
+    /// Somebody else's doing concerns `lane`.
+    pub fn handle_notice(&mut self, stream: StreamId, notice: Notice, world: &mut World<'_>) {
+        if matches!(self.state, State::Inside(_)) {
+            self.pass_on(stream, notice, world);
+        }
+    }
+
+    /// Time has passed. Harmless when early.
+    pub fn handle_timeout(&mut self, world: &mut World<'_>) {
+        match self.state {
+            State::Outside(_) if world.now - self.opened >= PROOF_WAIT => {
+                self.turn_away(ErrorCode::Timeout, format!("no proof within {PROOF_WAIT:?}: connect again"), world);
+            }
+            State::Inside(_) if world.now - self.heard >= 2 * world.host.ping() => {
+                self.turn_away(ErrorCode::Timeout, "nothing was heard, nor an answer to a ping: come back".to_owned(), world);
+            }
+            State::Inside(_) if !self.asked && world.now - self.heard >= world.host.ping() => {
+                self.asked = true;
+                self.send(StreamId::CONNECTION, Message::Ping { echo: world.now.as_nanos() & crate::limits::NUMBER_MAX });
+            }
+            _ => {}
+        }
+    }
+
+    /// When to come back, if nothing happens before.
+    pub fn poll_timeout(&self, host: &Host) -> Option<Time> {
+        match self.state {
+            State::Outside(_) => Some(self.opened + PROOF_WAIT),
+            State::Inside(_) => Some(self.heard + host.ping() * if self.asked { 2 } else { 1 }),
+            State::Over(_) => None,
+        }
+    }
+
+    // ---- What goes out ----
+
+    /// The next frame to send.
+    pub fn poll_frame(&mut self) -> Option<Frame> {
+        let frame = self.frames.pop_front()?;
+        self.queued -= frame.encoded_len();
+        Some(frame)
+    }
+
+    /// Bytes that wait to be sent. Read no output while there are many.
+    pub fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// The server ends, or turns the client away: says why, and that is the last frame.
+    pub fn say_goodbye(&mut self, goodbye: Goodbye) {
+        if !self.is_over() {
+            self.state = State::Over(goodbye.code);
+            self.send(StreamId::CONNECTION, Message::Goodbye(Box::new(goodbye)));
+        }
+    }
+
+    /// The connection is gone. Places in sessions are kept for the client's return if its link `broke`, else given up.
+    pub fn park(&mut self, broke: bool, world: &mut World<'_>) {
+        let client = self.known_as;
+        if let Some(client) = client.and_then(|client| world.host.clients.get_mut(client)).filter(|_| !self.lanes.is_empty()) {
+            // Places from an earlier break that it did not come back for.
+            for parked in std::mem::take(&mut client.parked) {
+                world.terminals.forget(parked.session, parked.claim);
+            }
+        }
+        for (stream, lane) in std::mem::take(&mut self.lanes) {
+            let id = LaneId { connection: self.id, stream };
+            let claim = if broke { world.terminals.suspend(id) } else { None };
+            world.terminals.shut(id);
+            if let (Some(claim), Some(client)) = (claim, client.and_then(|client| world.host.clients.get_mut(client))) {
+                client.parked.push(Parked { session: lane.session, claim, role: lane.role, lossy: lane.is_lossy() });
+            }
+            world.host.leave(lane.session, id);
+        }
+        if let Some(client) = client.and_then(|client| world.host.clients.get_mut(client))
+            && client.connection == Some(self.id)
+        {
+            (client.connection, client.seen) = (None, world.now);
+        }
+    }
+
+    // ---- Within ----
+
+    fn lane_id(&self, stream: StreamId) -> LaneId {
+        LaneId { connection: self.id, stream }
+    }
+
+    fn send(&mut self, stream: StreamId, message: Message) {
+        self.push(message.into_frame(stream));
+    }
+
+    fn push(&mut self, frame: Frame) {
+        self.queued += frame.encoded_len();
+        self.frames.push_back(frame);
+    }
+
+    fn refuse(&mut self, stream: StreamId, refusal: Refusal, world: &mut World<'_>) {
+        world.host.count(refusal.code);
+        self.send(stream, Message::Error(refusal));
+    }
+
+    /// Counts a reason, and says goodbye for it.
+    pub fn turn_away(&mut self, code: ErrorCode, message: String, world: &mut World<'_>) {
+        world.host.count(code);
+        let retry_ms = match code {
+            ErrorCode::Overloaded => Some(OVERLOADED_RETRY_MS),
+            _ => code.is_retryable().then_some(0),
+        };
+        self.say_goodbye(Goodbye { retry_ms, ..Goodbye::new(code, message) });
+    }
+}
+
+/// When somebody for whom there was no room may come back, in milliseconds. Each adds a wait of its own.
+const OVERLOADED_RETRY_MS: u32 = 1_000;
+
+/// An error with its sources, for people.
+fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,231 @@
+//! What a client asks for, as far as its role allows.
+
+use std::time::Duration;
+
+use super::{ServerPeer, State, World, explain};
+use crate::host::{Known, Notice};
+use crate::id::SessionId;
+use crate::limits::{SESSIONS_PER_FRAME, TITLE_CHARS};
+use crate::protocol::frame::StreamId;
+use crate::protocol::message::{
+    Act, Attach, Close, Control, Detached, ErrorCode, Message, Refusal, Resize, SessionInfo, Sessions, Spawn, Spawned, Start,
+};
+use crate::protocol::token::Role;
+
+impl ServerPeer {
+    /// A message called `name` from somebody inside.
+    pub(super) fn serve(&mut self, stream: StreamId, message: Message, name: &str, world: &mut World<'_>) {
+        let (number, result) = match message {
+            Message::Ping { echo } => return self.send(StreamId::CONNECTION, Message::Pong { echo }),
+            Message::Pong { .. } => return,
+            Message::Goodbye(goodbye) => return self.state = State::Over(goodbye.code),
+            Message::Input(input) => return self.type_in(stream, &input, world),
+            Message::Ack { rendered } => return self.acknowledge(stream, rendered, world),
+            Message::Spawn(spawn) => (spawn.number, self.spawn(stream, &spawn, world)),
+            Message::Attach(attach) => (attach.number, self.attach(stream, &attach, world)),
+            Message::Detach { number } => (number, self.detach(stream, number, world)),
+            Message::List { number } => return self.list(number, world),
+            Message::Close(close) => (close.number, self.close(stream, &close, world)),
+            Message::Control(control) => (control.number, self.control(stream, control, world)),
+            Message::Resize(resize) => (resize.number, self.resize(stream, &resize, world)),
+            _ => {
+                let message = format!("{name} is not for a client to send now");
+                return self.turn_away(ErrorCode::Unexpected, message, world);
+            }
+        };
+        if let Err((code, message)) = result {
+            self.refuse(stream, Refusal::new(number, code, message), world);
+        }
+    }
+
+    fn role(&self) -> Role {
+        if let State::Inside(guest) = &self.state { guest.role } else { Role::Metrics }
+    }
+
+    // ---- Sessions ----
+
+    fn spawn(&mut self, stream: StreamId, spawn: &Spawn, world: &mut World<'_>) -> Asked {
+        if !self.role().owns() {
+            return forbidden("start programs", Role::Owner);
+        }
+        self.check_free(stream, world)?;
+        let Some(client) = self.client() else { return Ok(()) };
+        let before = world.host.clients.get(client).and_then(|client| client.spawned(spawn.number));
+        let (session, pid) = match before {
+            // The answer was lost with the link.
+            Some(session) if world.host.session(session).is_some() => (session, None),
+            Some(_) => return Err((ErrorCode::Ended, "the program was started, and has ended long ago".into())),
+            None => {
+                let size = spawn.size.unwrap_or_default();
+                let started = world.terminals.spawn(spawn, size).map_err(|refusal| (refusal.code, refusal.message))?;
+                world.host.add(started.session, Known::new(started.program, clean_title(&spawn.title), size, world.now));
+                if let Some(client) = world.host.clients.get_mut(client) {
+                    client.remember_spawn(spawn.number, started.session);
+                }
+                (started.session, started.pid)
+            }
+        };
+        let place = self.watch(stream, session, Role::Owner, false, 0, spawn.size, world);
+        self.open_lane(stream, session, false, 0, world);
+        let spawned = Spawned { number: spawn.number, session: session.as_raw(), pid, size: place.size, replies: place.replies };
+        self.send(stream, Message::Spawned(spawned));
+        self.tell_viewers(session, world);
+        Ok(())
+    }
+
+    fn attach(&mut self, stream: StreamId, attach: &Attach, world: &mut World<'_>) -> Asked {
+        if !self.role().watches() {
+            return forbidden("watch sessions", Role::Viewer);
+        }
+        self.check_free(stream, world)?;
+        let session = self.known(attach.session, world)?;
+        if self.watches(session) {
+            return Err((ErrorCode::StreamInUse, "the session is watched on another stream of this connection already".into()));
+        }
+        let range = world.terminals.range(session);
+        let start = match attach.start {
+            Start::Offset(offset) if offset > range.end => {
+                let message = format!("output ends at {}: attach there, or before", range.end);
+                return Err((ErrorCode::OffsetAhead, message));
+            }
+            Start::Offset(offset) => offset,
+            Start::Tail(bytes) => range.end.saturating_sub(bytes).max(range.start),
+        };
+        let role = self.role().at_most(attach.role.unwrap_or(Role::Owner));
+        let place = self.watch(stream, session, role, attach.lossy, start, attach.size, world);
+        let attached = self.attached(attach.number, start, range.end, &place, world);
+        self.send(stream, attached);
+        self.open_lane(stream, session, attach.lossy, start, world);
+        if let Some(size) = attach.size {
+            // Refused where the session has ended; its size is of no importance then.
+            let _ended = self.apply_window(stream, size, 0, world);
+        }
+        self.tell_viewers(session, world);
+        Ok(())
+    }
+
+    fn detach(&mut self, stream: StreamId, number: u64, world: &mut World<'_>) -> Asked {
+        if self.lanes.contains_key(&stream) {
+            self.give_up(stream, world);
+        }
+        self.send(stream, Message::Detached(Detached { number, ..Detached::default() }));
+        Ok(())
+    }
+
+    fn list(&mut self, number: u64, world: &mut World<'_>) {
+        let now = world.now;
+        let info = |(id, known): (SessionId, &Known)| SessionInfo {
+            session: id.as_raw(),
+            title: known.title.clone(),
+            program: known.program.clone(),
+            size: known.size,
+            age_ms: u64::try_from((now - known.started).as_millis()).unwrap_or(u64::MAX).min(crate::limits::NUMBER_MAX),
+            end: world.terminals.range(id).end,
+            viewers: u32::try_from(known.watchers().len()).unwrap_or(u32::MAX),
+            status: known.status,
+        };
+        let all: Vec<SessionInfo> = if self.role().watches() { world.host.sessions().map(info).collect() } else { Vec::new() };
+        let mut parts = all.chunks(SESSIONS_PER_FRAME).map(<[_]>::to_vec).collect::<Vec<_>>();
+        let last = parts.pop().unwrap_or_default();
+        for sessions in parts {
+            self.send(StreamId::CONNECTION, Message::Sessions(Sessions { number, more: true, sessions }));
+        }
+        self.send(StreamId::CONNECTION, Message::Sessions(Sessions { number, more: false, sessions: last }));
+    }
+
+    fn close(&mut self, stream: StreamId, close: &Close, world: &mut World<'_>) -> Asked {
+        if !self.role().owns() {
+            return forbidden("end sessions", Role::Owner);
+        }
+        let session = match (close.session, self.lanes.get(&stream)) {
+            (_, Some(lane)) => lane.session,
+            (Some(session), None) => self.known(session, world)?,
+            (None, None) => return Err((ErrorCode::BadRequest, "name the session, or ask on its stream".into())),
+        };
+        world.terminals.close(session, Duration::from_millis(close.grace_ms.into()));
+        self.send(stream, Message::Done { number: close.number });
+        Ok(())
+    }
+
+    fn control(&mut self, stream: StreamId, control: Control, world: &mut World<'_>) -> Asked {
+        let (session, role) = self.lane(stream)?;
+        if !role.types() {
+            return forbidden("change sessions", Role::Writer);
+        }
+        let act = match control.act {
+            Act::Signal { name, to } => {
+                world.terminals.signal(session, name, to).map_err(|error| (ErrorCode::Ended, explain(&error)))?;
+                None
+            }
+            Act::Title(title) => {
+                let title = clean_title(&title);
+                if let Some(known) = world.host.session_mut(session) {
+                    known.title.clone_from(&title);
+                }
+                Some(Act::Title(title))
+            }
+            Act::Clear => {
+                let end = world.terminals.range(session).end;
+                if let Some(known) = world.host.session_mut(session) {
+                    known.cleared = end;
+                }
+                Some(Act::Clear)
+            }
+            other => Some(other),
+        };
+        if let Some(act) = act {
+            world.host.tell(session, &Notice::Control(act));
+        }
+        self.send(stream, Message::Done { number: control.number });
+        Ok(())
+    }
+
+    fn resize(&mut self, stream: StreamId, resize: &Resize, world: &mut World<'_>) -> Asked {
+        let (_, role) = self.lane(stream)?;
+        if !role.types() {
+            return forbidden("change sizes", Role::Writer);
+        }
+        self.apply_window(stream, resize.size, resize.number, world)
+    }
+
+    // ---- Checks ----
+
+    /// The session and the role of a stream.
+    pub(super) fn lane(&self, stream: StreamId) -> Result<(SessionId, Role), Reason> {
+        let lane = self.lanes.get(&stream).ok_or_else(|| (ErrorCode::NoSession, "nothing is watched on this stream: attach first".into()));
+        lane.map(|lane| (lane.session, lane.role))
+    }
+
+    fn known(&self, number: u64, world: &World<'_>) -> Result<SessionId, Reason> {
+        let session = SessionId::from_raw(number);
+        let missing = || (ErrorCode::NoSession, format!("there is no session {number}: List tells which there are"));
+        world.host.session(session).map(|_| session).ok_or_else(missing)
+    }
+
+    fn check_free(&self, stream: StreamId, world: &World<'_>) -> Asked {
+        if self.lanes.contains_key(&stream) {
+            return Err((ErrorCode::StreamInUse, "the stream is in use: take another number, or detach it first".into()));
+        }
+        let limit = usize::from(world.host.options.limits.streams);
+        if self.lanes.len() >= limit {
+            return Err((ErrorCode::TooMany, format!("{limit} streams are open: detach one first")));
+        }
+        Ok(())
+    }
+}
+
+/// Why a request was refused.
+pub(super) type Reason = (ErrorCode, String);
+
+/// What came of a request.
+pub(super) type Asked = Result<(), Reason>;
+
+fn forbidden(what: &str, needed: Role) -> Asked {
+    Err((ErrorCode::Forbidden, format!("to {what} one must be {needed}: connect with that link")))
+}
+
+/// A title that shows as what it is: no control characters, none that turn the direction of others, and not endless.
+fn clean_title(title: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    title.chars().filter(|c| !c.is_control() && !turns(*c)).take(TITLE_CHARS).collect()
+}

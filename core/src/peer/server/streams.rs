@@ -1,0 +1,327 @@
+//! What flows on a stream: input in, output out, and what happens in between.
+
+use bytes::Bytes;
+
+use super::lane::Lane;
+use super::requests::{Asked, Reason};
+use super::{Guest, ServerPeer, State, World, explain};
+use crate::host::{Arrival, LaneId, Notice, Settled, Watcher};
+use crate::id::SessionId;
+use crate::limits::STALE_BYTES;
+use crate::protocol::frame::{HEADER_BYTES, StreamId, TIMESTAMP_BYTES};
+use crate::protocol::message::{
+    Attached, Control, Detached, Ended, ErrorCode, Exited, Gap, GapReason, Geometry, Goodbye, Input, InputRefused, Message, Output,
+    Resized, ResumePoint, Viewer, Viewers,
+};
+use crate::protocol::negotiation::{TIMESTAMPS, VIEWERS};
+use crate::protocol::token::Role;
+use crate::pty::Exit;
+use crate::ring::Mode;
+use crate::time::Time;
+
+/// A place among those who watch.
+pub(super) struct Place {
+    pub(super) session: SessionId,
+    pub(super) role: Role,
+    pub(super) size: Geometry,
+    pub(super) replies: bool,
+    pub(super) title: String,
+}
+
+impl ServerPeer {
+    fn guest(&self) -> Option<&Guest> {
+        if let State::Inside(guest) = &self.state { Some(guest) } else { None }
+    }
+
+    // ---- Watching ----
+
+    /// Takes a place among those who watch `session`; output begins at `start`.
+    #[allow(clippy::too_many_arguments)] // Each is one fact about the place.
+    pub(super) fn watch(
+        &mut self,
+        stream: StreamId,
+        session: SessionId,
+        role: Role,
+        lossy: bool,
+        start: u64,
+        window: Option<Geometry>,
+        world: &mut World<'_>,
+    ) -> Place {
+        let id = self.lane_id(stream);
+        let replay_until = world.terminals.range(session).end;
+        self.lanes.insert(stream, Lane::new(session, role, lossy, start, replay_until));
+        let guest = self.guest().expect("invariant: only who is inside watches");
+        let watcher = Watcher { lane: id, client: guest.client, name: guest.name.clone(), role, window };
+        let known = world.host.session_mut(session).expect("invariant: only sessions that were looked up are watched");
+        known.join(watcher);
+        Place { session, role, size: known.size, replies: known.replies(id), title: known.title.clone() }
+    }
+
+    pub(super) fn attached(&self, number: u64, start: u64, end: u64, place: &Place, world: &World<'_>) -> Message {
+        let known = self.client().zip(world.host.session(place.session));
+        let input = known.map_or(0, |(client, known)| known.inputs.settled(client));
+        Message::Attached(Box::new(Attached {
+            number,
+            session: place.session.as_raw(),
+            role: place.role,
+            start,
+            end,
+            input,
+            size: place.size,
+            replies: place.replies,
+            title: place.title.clone(),
+        }))
+    }
+
+    /// Begins to read for a stream; what was cleared is told as a gap.
+    pub(super) fn open_lane(&mut self, stream: StreamId, session: SessionId, lossy: bool, start: u64, world: &mut World<'_>) {
+        let cleared = world.host.session(session).map_or(0, |known| known.cleared);
+        if start < cleared {
+            self.send_gap(stream, start, cleared, GapReason::Cleared);
+        }
+        let mode = if lossy { Mode::Lossy } else { Mode::Viewer };
+        world.terminals.open(self.lane_id(stream), session, mode, start.max(cleared));
+        // A place that was kept has kept the output up to here, and must hold nobody up any longer.
+        let client = self.client().and_then(|id| world.host.clients.get_mut(id));
+        if let Some(parked) = client.and_then(|client| client.unpark(session)) {
+            world.terminals.forget(session, parked.claim);
+        }
+    }
+
+    /// A client that has come back goes on at `point`.
+    pub(super) fn resume(&mut self, point: &ResumePoint, world: &mut World<'_>) {
+        let (stream, session) = (point.stream, SessionId::from_raw(point.session));
+        let (role, client) = match self.guest() {
+            Some(guest) => (guest.role, guest.client),
+            None => return,
+        };
+        let range = world.terminals.range(session);
+        let lost = match () {
+            () if stream.is_connection() || self.lanes.contains_key(&stream) => Some((ErrorCode::StreamInUse, "the stream is in use")),
+            () if self.watches(session) => Some((ErrorCode::StreamInUse, "the session is watched on another stream")),
+            () if world.host.session(session).is_none() => Some((ErrorCode::NoSession, "the session is gone")),
+            () if point.offset > range.end => Some((ErrorCode::OffsetAhead, "the session has not come that far")),
+            () => None,
+        };
+        if let Some((code, message)) = lost {
+            world.host.count(code);
+            let detached = Detached { number: 0, code: Some(code), message: message.into() };
+            return self.send(stream, Message::Detached(detached));
+        }
+        let parked = world.host.clients.get_mut(client).and_then(|client| client.unpark(session));
+        let (role, lossy) = parked.map_or((role, false), |parked| (role.at_most(parked.role), parked.lossy));
+        let place = self.watch(stream, session, role, lossy, point.offset, None, world);
+        if place.replies
+            && let Some(lane) = self.lanes.get_mut(&stream)
+        {
+            lane.replay_until = point.offset; // What came meanwhile nobody has answered.
+        }
+        let attached = self.attached(0, point.offset, range.end, &place, world);
+        self.send(stream, attached);
+        let id = self.lane_id(stream);
+        match parked.map(|parked| world.terminals.resume(id, session, parked.claim)) {
+            Some(Ok(())) => {
+                world.terminals.seek(id, point.offset);
+                // Acknowledgements may have been lost with the link, and what the client has it does not acknowledge again.
+                world.terminals.ack(id, point.offset);
+            }
+            _ => self.open_lane(stream, session, lossy, point.offset, world),
+        }
+        self.tell_viewers(session, world);
+    }
+
+    /// Whether some stream watches `session`.
+    pub(super) fn watches(&self, session: SessionId) -> bool {
+        self.lanes.values().any(|lane| lane.session == session)
+    }
+
+    /// Stops watching on `stream`.
+    pub(super) fn give_up(&mut self, stream: StreamId, world: &mut World<'_>) {
+        let id = self.lane_id(stream);
+        world.terminals.shut(id);
+        if let Some(lane) = self.lanes.remove(&stream) {
+            world.host.leave(lane.session, id);
+        }
+    }
+
+    pub(super) fn tell_viewers(&self, session: SessionId, world: &mut World<'_>) {
+        world.host.tell(session, &Notice::Viewers);
+    }
+
+    // ---- Input ----
+
+    pub(super) fn type_in(&mut self, stream: StreamId, input: &Input, world: &mut World<'_>) {
+        // Typed before the end of the stream was known; perhaps the client means another session by it already.
+        let Ok((session, role)) = self.lane(stream) else { return };
+        if !role.types() {
+            let message = "who watches as a viewer cannot type: connect with a writer's link".to_owned();
+            return self.refuse_input(stream, input.sequence, (ErrorCode::Forbidden, message), world);
+        }
+        let id = self.lane_id(stream);
+        let answers = world.host.session(session).is_some_and(|known| known.replies(id));
+        // A terminal's reply that nobody wants is as good as typed: dropping it must not break the count.
+        let nothing = Input { bytes: Bytes::new(), ..input.clone() };
+        let input = if input.reply && !answers { &nothing } else { input };
+        let Some(client) = self.client() else { return };
+        if input.urgent {
+            self.skip_stale(session, world);
+        }
+        match world.host.arrive(session, client, input, world.terminals) {
+            Arrival::New | Arrival::Void => {}
+            Arrival::Known { settled } => self.send(stream, Message::InputAck { sequence: settled }),
+            Arrival::Refused(refused) => self.send_refused(stream, refused, world),
+        }
+    }
+
+    /// An interrupt key: output that piled up before it is of no use to a stream that may miss some.
+    fn skip_stale(&mut self, session: SessionId, world: &mut World<'_>) {
+        let end = world.terminals.range(session).end;
+        let connection = self.id;
+        for (stream, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.session == session) {
+            if lane.handle_interrupt(end, STALE_BYTES) {
+                world.terminals.seek(LaneId { connection, stream: *stream }, end);
+            }
+        }
+    }
+
+    fn refuse_input(&mut self, stream: StreamId, sequence: u64, (code, message): Reason, world: &mut World<'_>) {
+        self.send_refused(stream, InputRefused { sequence, code, message, retryable: code.is_retryable() }, world);
+    }
+
+    fn send_refused(&mut self, stream: StreamId, refused: InputRefused, world: &mut World<'_>) {
+        world.host.count(refused.code);
+        self.send(stream, Message::InputRefused(refused));
+    }
+
+    // ---- Sizes ----
+
+    /// The client's window has this size now; `request` is 0 where it did not ask.
+    pub(super) fn apply_window(&mut self, stream: StreamId, window: Geometry, request: u64, world: &mut World<'_>) -> Asked {
+        let (session, _) = self.lane(stream)?;
+        let (id, policy) = (self.lane_id(stream), world.host.options.sizes);
+        let Some(known) = world.host.session_mut(session) else { return Ok(()) };
+        let Some(size) = known.window(id, window, policy) else {
+            let size = known.size;
+            self.send(stream, Message::Resized(Resized { number: request, size }));
+            return Ok(());
+        };
+        known.size.pixels = window.pixels.filter(|_| size == window.size);
+        let number = world.terminals.resize(session, size).map_err(|error| (ErrorCode::Ended, explain(&error)))?;
+        if let Some(lane) = self.lanes.get_mut(&stream).filter(|_| request > 0) {
+            lane.handle_resize(number, request);
+        }
+        Ok(())
+    }
+
+    // ---- Output ----
+
+    /// Whether output may be read for `stream` now.
+    pub fn wants_output(&self, stream: StreamId) -> bool {
+        self.lanes.get(&stream).is_some_and(Lane::is_open)
+    }
+
+    /// The streams on which a session is watched.
+    pub fn streams(&self) -> impl Iterator<Item = StreamId> {
+        self.lanes.keys().copied()
+    }
+
+    /// Output for `stream` was read.
+    pub fn handle_output(&mut self, stream: StreamId, at: u64, mut bytes: Bytes, now: Time) {
+        let Some(guest) = self.guest() else { return };
+        let (credit, piece) = (guest.credit, guest.frame_max - HEADER_BYTES - TIMESTAMP_BYTES);
+        let moment = guest.agreed.contains(TIMESTAMPS).then_some(now);
+        let Some(lane) = self.lanes.get_mut(&stream) else { return };
+        let replay_until = lane.replay_until;
+        lane.handle_sent(at + bytes.len() as u64, credit);
+        let mut offset = at;
+        while !bytes.is_empty() {
+            let replayed = usize::try_from(replay_until.saturating_sub(offset)).unwrap_or(usize::MAX);
+            let replay = replayed > 0;
+            let len = bytes.len().min(piece).min(if replay { replayed } else { usize::MAX });
+            let part = bytes.split_to(len);
+            let output = Output { offset, bytes: part, replay, more: !bytes.is_empty() };
+            self.push(Message::Output(output).stamped(stream, moment));
+            offset += len as u64;
+        }
+    }
+
+    /// Output for `stream` is missing.
+    pub fn handle_gap(&mut self, stream: StreamId, from: u64, to: u64) {
+        let Some(lane) = self.lanes.get_mut(&stream) else { return };
+        let why = lane.gap_reason();
+        self.send_gap(stream, from, to, why);
+    }
+
+    fn send_gap(&mut self, stream: StreamId, from: u64, to: u64, why: GapReason) {
+        if let Some(lane) = self.lanes.get_mut(&stream) {
+            lane.handle_gap(from, to);
+        }
+        self.send(stream, Message::Gap(Gap { from, to, why }));
+    }
+
+    /// All output was read on `stream`, and the session has ended: that is the stream's last frame.
+    pub fn handle_exit(&mut self, stream: StreamId, exit: Exit, world: &mut World<'_>) {
+        let Some(offset) = self.lanes.get(&stream).map(Lane::sent) else { return };
+        self.send(stream, Message::Exit(Ended { offset, status: exit.status, orphaned: exit.orphaned }));
+        self.give_up(stream, world);
+    }
+
+    pub(super) fn acknowledge(&mut self, stream: StreamId, rendered: u64, world: &mut World<'_>) {
+        let Some(credit) = self.guest().map(|guest| guest.credit) else { return };
+        let id = self.lane_id(stream);
+        // One that crossed the stream's end on the way means nothing.
+        if let Some(lane) = self.lanes.get_mut(&stream) {
+            world.terminals.ack(id, lane.handle_rendered(rendered, credit));
+        }
+    }
+
+    // ---- What others did ----
+
+    pub(super) fn pass_on(&mut self, stream: StreamId, notice: Notice, world: &mut World<'_>) {
+        if let Notice::Replaced = notice {
+            let goodbye = Goodbye::new(ErrorCode::Replaced, "this client has come back on another connection");
+            self.say_goodbye(goodbye);
+            return self.park(true, world);
+        }
+        let Some(lane) = self.lanes.get_mut(&stream) else { return };
+        let session = lane.session;
+        match notice {
+            Notice::Settled(Settled { sequence, refused, dropped }) => {
+                self.send(stream, Message::InputAck { sequence });
+                if let Some(dropped) = dropped {
+                    self.send(stream, Message::InputDropped(dropped));
+                }
+                if let Some(refused) = refused {
+                    self.send_refused(stream, refused, world);
+                }
+            }
+            Notice::InputDropped(dropped) => self.send(stream, Message::InputDropped(dropped)),
+            Notice::Resized { number, size } => {
+                let number = lane.settle_resizes(number);
+                self.send(stream, Message::Resized(Resized { number, size }));
+            }
+            Notice::ProcessExited { offset, status } => self.send(stream, Message::ProcessExited(Exited { offset, status })),
+            Notice::Control(act) => self.send(stream, Message::Control(Control { number: 0, act })),
+            Notice::Viewers => self.send_viewers(stream, session, world),
+            Notice::Replaced => {}
+        }
+    }
+
+    fn send_viewers(&mut self, stream: StreamId, session: SessionId, world: &World<'_>) {
+        let agreed = self.guest().is_some_and(|guest| guest.agreed.contains(VIEWERS));
+        let Some(known) = world.host.session(session).filter(|_| agreed) else { return };
+        let id = self.lane_id(stream);
+        let viewer = |watcher: &Watcher| Viewer {
+            name: watcher.name.clone(),
+            role: watcher.role,
+            you: watcher.lane == id,
+            replies: known.replies(watcher.lane),
+        };
+        let count = u32::try_from(known.watchers().len()).unwrap_or(u32::MAX);
+        let viewers = known.watchers().iter().take(VIEWERS_TOLD).map(viewer).collect();
+        self.send(stream, Message::Viewers(Viewers { count, viewers }));
+    }
+}
+
+/// Viewers of whom more than their number is told.
+const VIEWERS_TOLD: usize = 64;

@@ -1,0 +1,15 @@
+//! Both ends of a connection, joined by a network that lives in memory: it is slow, cut at the worst moments, and plays the same
+//! again from its seed. Time is virtual; the terminals are the real hub's, with scripts inside.
+
+mod cuts;
+mod dice;
+mod mutations;
+mod net;
+mod refusals;
+mod returns;
+mod rig;
+mod server;
+mod service;
+mod terminals;
+mod user;
+mod viewers;

@@ -1,0 +1,176 @@
+//! Coming back, one break at a time.
+
+use std::time::Duration;
+
+use orchflow_core::hub::serve::Framing;
+use orchflow_core::limits::HIGH_WATER_BYTES;
+use orchflow_core::peer::client::{Event, Past};
+use orchflow_core::protocol::message::Spawn;
+use orchflow_core::protocol::token::Role;
+use orchflow_core::pty::scripted::{Script, ScriptedPtys};
+
+use crate::net::Net;
+use crate::user::User;
+
+fn ptys() -> ScriptedPtys {
+    let flood = |count| Script::new().raw().flood(count);
+    ScriptedPtys::new()
+        .with("cat", Script::new().raw().print("ready").cat())
+        .with("flood", flood(4 << 20).exit(0))
+        .with("stretch", flood(HIGH_WATER_BYTES as u64).wait_gate("more").print("more").hang())
+        .with("short", Script::new().raw().print("short").exit(0))
+}
+
+fn net(seed: u64) -> (Net, usize) {
+    let mut net = Net::new(ptys(), Framing::Messages, seed);
+    let user = net.join(User::new(Role::Owner, seed));
+    (net, user)
+}
+
+fn program(name: &str) -> Spawn {
+    Spawn { program: Some(name.into()), ..Spawn::default() }
+}
+
+#[test]
+fn a_client_whose_welcome_was_lost_is_still_the_same() {
+    let (mut net, user) = net(1);
+    let stream = net.spawn(user, "cat");
+    for _ in 0..3 {
+        net.cut_user(user);
+        net.until("call", |net| net.user_is_known(user) && !net.users[user].client.is_open());
+    }
+    net.cut_user(user);
+    net.users[user].client.write(stream, "typed").unwrap();
+    net.until("answer", |net| net.users[user].screen(stream).bytes == b"readytyped");
+    assert!(net.users[user].pasts[1..].iter().all(|past| *past == Past::Resumed));
+}
+
+#[test]
+fn acknowledgements_that_are_lost_do_not_stop_the_program_for_good() {
+    let (mut net, user) = net(2);
+    net.users[user].renders = false;
+    let stream = net.users[user].client.spawn(program("stretch")).unwrap();
+    net.users[user].screens.entry(stream).or_default().floods = true;
+    net.until("stretch", |net| net.users[user].screen(stream).at == HIGH_WATER_BYTES as u64);
+    net.users[user].renders = true;
+    net.users[user].render(stream); // It acknowledges all of it, and nobody hears.
+    net.users[user].screens.get_mut(&stream).unwrap().floods = false;
+    net.cut_users_words(user);
+    net.until("return", |net| net.users[user].client.is_open());
+    net.server.ptys.release("more");
+    net.until("more", |net| net.users[user].screen(stream).bytes == b"more");
+}
+
+#[test]
+fn a_program_whose_start_was_not_answered_is_started_once_and_loses_no_byte() {
+    let (mut net, user) = net(3);
+    net.until("welcome", |net| net.users[user].client.is_open());
+    let stream = net.users[user].client.spawn(program("flood")).unwrap();
+    net.users[user].screens.entry(stream).or_default().floods = true;
+    net.until("start", |net| net.server.table.spawned == 1);
+    net.cut_user_unheard(user);
+    net.until("end", |net| net.users[user].screen(stream).ended.is_some());
+    assert_eq!((net.server.table.spawned, net.users[user].screen(stream).gaps.len()), (1, 0));
+}
+
+#[test]
+fn a_program_that_was_started_and_is_forgotten_is_not_started_again() {
+    let (mut net, user) = net(4);
+    net.until("welcome", |net| net.users[user].client.is_open());
+    let stream = net.users[user].client.spawn(program("short")).unwrap();
+    net.until("start", |net| net.server.table.spawned == 1);
+    net.down_until = net.now() + Duration::from_secs(400);
+    net.cut_user_unheard(user);
+    let refused = |event: &Event| matches!(event, Event::Refused { stream: on, .. } if *on == stream);
+    net.until("refusal", |net| net.users[user].saw(refused));
+    assert_eq!(net.server.table.spawned, 1);
+}
+
+#[test]
+fn a_server_that_was_started_anew_has_no_sessions_and_the_client_says_so() {
+    let (mut net, user) = net(5);
+    let stream = net.spawn(user, "cat");
+    net.down_until = net.now() + Duration::from_secs(1);
+    net.cut_user(user);
+    net.users[user].client.write(stream, "lost").unwrap();
+    let number = net.users[user].client.control(stream, orchflow_core::protocol::message::Act::Clear).unwrap();
+    net.restart(ptys());
+    net.until("return", |net| net.users[user].client.is_open());
+    assert_eq!(net.users[user].pasts, [Past::None, Past::Restarted]);
+    let user = &net.users[user];
+    assert!(user.saw(|event| matches!(event, Event::Detached { stream: on, .. } if *on == stream)));
+    assert!(user.saw(|event| matches!(event, Event::InputUncertain { from: 1, to: 1, .. })));
+    assert!(user.saw(|event| *event == Event::Unanswered { stream, number }));
+}
+
+#[test]
+fn a_client_that_was_forgotten_attaches_again_and_types_nothing_twice() {
+    let (mut net, user) = net(6);
+    let stream = net.spawn(user, "cat");
+    net.until("prompt", |net| net.users[user].screen(stream).at == 5);
+    net.cut_user(user);
+    net.users[user].client.write(stream, "perhaps").unwrap();
+    net.server.host.clients = Default::default();
+    net.until("return", |net| net.users[user].client.is_open());
+    assert_eq!(net.users[user].pasts, [Past::None, Past::Forgotten]);
+    net.until("stream", |net| net.users[user].screen(stream).attached.len() == 1);
+    net.users[user].client.write(stream, "again").unwrap();
+    net.until("answer", |net| net.users[user].screen(stream).bytes == b"readyagain");
+    assert!(net.users[user].saw(|event| matches!(event, Event::InputUncertain { .. })));
+}
+
+#[test]
+fn a_half_open_link_is_noticed_and_replaced() {
+    let (mut net, user) = net(7);
+    let stream = net.spawn(user, "cat");
+    net.mute(user);
+    net.users[user].client.write(stream, "typed").unwrap();
+    let before = net.now();
+    net.until("answer", |net| net.users[user].screen(stream).bytes == b"readytyped");
+    let waited = net.now() - before;
+    assert!(waited >= Duration::from_secs(29) && waited < Duration::from_secs(41), "{waited:?}");
+    assert_eq!(net.users[user].losses, [orchflow_core::peer::client::Loss::Silent]);
+}
+
+#[test]
+fn more_streams_than_a_hello_can_name_all_come_back() {
+    let (mut net, user) = net(8);
+    let streams: Vec<_> = (0..150).map(|_| net.spawn(user, "cat")).collect();
+    net.until("prompts", |net| streams.iter().all(|stream| net.users[user].screen(*stream).at == 5));
+    net.cut_user(user);
+    for stream in &streams {
+        net.users[user].client.write(*stream, "typed").unwrap();
+    }
+    let all = |net: &mut Net| streams.iter().all(|stream| net.users[user].screen(*stream).bytes == b"readytyped");
+    net.until("answers", all);
+    assert_eq!((net.users[user].pasts.as_slice(), net.users[user].told.len()), (&[Past::None, Past::Resumed][..], 0));
+}
+
+#[test]
+fn a_start_that_was_not_answered_is_waited_for_beside_streams_that_come_back() {
+    let (mut net, user) = net(9);
+    let cat = net.spawn(user, "cat");
+    let flood = net.users[user].client.spawn(program("flood")).unwrap();
+    net.users[user].screens.entry(flood).or_default().floods = true;
+    net.until("start", |net| net.server.table.spawned == 2);
+    net.cut_user_unheard(user);
+    let before = net.now();
+    net.until("end", |net| net.users[user].screen(flood).ended.is_some());
+    assert!(net.now() - before < Duration::from_secs(5), "its old place held it up");
+    assert_eq!((net.server.table.spawned, net.users[user].screen(flood).gaps.len()), (2, 0));
+    assert_eq!(net.users[user].screen(cat).attached.len(), 1);
+}
+
+#[test]
+fn places_that_nobody_comes_back_for_do_not_pile_up() {
+    let (mut net, user) = net(10);
+    let id = |net: &Net| net.users[user].client.client().unwrap();
+    for _ in 0..5 {
+        let stream = net.spawn(user, "cat");
+        net.cut_user(user);
+        net.users[user].client.detach(stream).unwrap();
+        net.pass(Duration::from_secs(50)); // The server has noticed by now.
+        net.until("return", |net| net.users[user].client.is_open());
+        assert!(net.server.host.clients.get(id(&net)).unwrap().parked.len() <= 1);
+    }
+}

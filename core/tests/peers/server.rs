@@ -1,0 +1,184 @@
+//! The server's side: its machines, one for each connection, over a hub whose clock is moved by hand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Bytes, BytesMut};
+use orchflow_core::host::{ConnectionId, Host, HostOptions, LaneId};
+use orchflow_core::hub::serve::Framing;
+use orchflow_core::hub::{Hub, Output};
+use orchflow_core::limits::READ_MAX;
+use orchflow_core::peer::server::{ServerPeer, World};
+use orchflow_core::protocol::frame::{FrameDecoder, StreamId};
+use orchflow_core::protocol::message::{ErrorCode, InstanceId};
+use orchflow_core::protocol::token::Token;
+use orchflow_core::pty::scripted::ScriptedPtys;
+use orchflow_core::time::Time;
+
+use crate::dice::Dice;
+use crate::terminals::Table;
+
+pub(crate) const AUTHORITY: &str = "127.0.0.1:7681";
+
+pub(crate) fn token() -> Token {
+    Token::from_bytes([7; 32])
+}
+
+pub(crate) struct Server {
+    pub(crate) hub: Hub,
+    pub(crate) ptys: ScriptedPtys,
+    pub(crate) host: Host,
+    pub(crate) table: Table,
+    pub(crate) links: BTreeMap<ConnectionId, Link>,
+    connections: u64,
+    dice: Dice,
+}
+
+pub(crate) struct Link {
+    pub(crate) peer: ServerPeer,
+    framing: Framing,
+    decoder: FrameDecoder,
+}
+
+/// What the machines may touch, from the parts of a server that they borrow.
+macro_rules! world {
+    ($server:ident, $random:ident) => {
+        World { host: &mut $server.host, terminals: &mut $server.table, random: &mut $random, now: $server.hub.now() }
+    };
+}
+
+impl Server {
+    pub(crate) fn new(ptys: ScriptedPtys, options: HostOptions, mut dice: Dice) -> Server {
+        let hub = Hub::builder().backend(Arc::new(ptys.clone())).events().manual_clock().hosted().unwrap();
+        let mut instance = [0; 16];
+        dice.fill(&mut instance);
+        let host = Host::new(InstanceId::from_bytes(instance), token(), options);
+        let table = Table::new(hub.clone());
+        Server { hub, ptys, host, table, links: BTreeMap::new(), connections: 0, dice }
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.hub.now()
+    }
+
+    pub(crate) fn refusals(&self, code: ErrorCode) -> u64 {
+        self.host.refusals().get(&code).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn accept(&mut self, framing: Framing) -> ConnectionId {
+        self.connections += 1;
+        let id = ConnectionId(self.connections);
+        let peer = ServerPeer::new(id, AUTHORITY.into(), self.now());
+        self.links.insert(id, Link { peer, framing, decoder: FrameDecoder::new(4096) });
+        id
+    }
+
+    pub(crate) fn receive(&mut self, id: ConnectionId, bytes: Bytes) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let mut dice = self.dice.clone();
+        let mut random = |bytes: &mut [u8]| dice.fill(bytes);
+        let mut world = world!(self, random);
+        match link.framing {
+            Framing::Messages => link.peer.handle_message(bytes, &mut world),
+            Framing::Stream => {
+                link.decoder.handle_bytes(&bytes);
+                while !link.peer.is_over() {
+                    link.decoder.set_frame_max(link.peer.frame_max(world.host));
+                    match link.decoder.poll_frame() {
+                        Ok(Some(frame)) => link.peer.handle_frame(frame, &mut world),
+                        Ok(None) => break,
+                        Err(error) => link.peer.turn_away(ErrorCode::Malformed, error.to_string(), &mut world),
+                    }
+                }
+            }
+        }
+        self.dice = dice;
+        self.deliver();
+        self.settle_in(id);
+    }
+
+    fn settle_in(&mut self, id: ConnectionId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let mut random = |_: &mut [u8]| {};
+        link.peer.settle_in(&mut world!(self, random));
+        self.deliver();
+    }
+
+    /// The transport of `id` is gone.
+    pub(crate) fn lose(&mut self, id: ConnectionId) {
+        let Some(mut link) = self.links.remove(&id) else { return };
+        let mut random = |_: &mut [u8]| {};
+        let broke = !link.peer.is_over();
+        link.peer.park(broke, &mut world!(self, random));
+        self.deliver();
+    }
+
+    /// Everything that is due: terminals are read, their events told, output read for those who watch.
+    pub(crate) fn turn(&mut self) {
+        self.hub.dispatch(usize::MAX).unwrap();
+        let now = self.now();
+        while let Some(event) = self.hub.next_event() {
+            self.host.handle_event(event.session, &event.kind, &mut self.table, now);
+            self.deliver();
+        }
+        let mut random = |_: &mut [u8]| {};
+        for link in self.links.values_mut() {
+            if link.peer.poll_timeout(&self.host).is_some_and(|at| at <= now) {
+                link.peer.handle_timeout(&mut world!(self, random));
+            }
+        }
+        for session in self.host.forget_ended(now) {
+            self.table.let_go(session);
+        }
+        let ids: Vec<ConnectionId> = self.links.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.pump(id));
+        self.deliver();
+    }
+
+    fn pump(&mut self, id: ConnectionId) {
+        let now = self.now();
+        let mut cx = Context::from_waker(Waker::noop());
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let streams: Vec<StreamId> = link.peer.streams().collect();
+        for stream in streams {
+            while link.peer.queued() < 2 * READ_MAX && link.peer.wants_output(stream) {
+                let Some(reader) = self.table.reader(LaneId { connection: id, stream }) else { break };
+                match reader.poll_read(&mut cx) {
+                    Poll::Pending => break,
+                    Poll::Ready(Output::Chunk { at, bytes }) => link.peer.handle_output(stream, at, bytes, now),
+                    Poll::Ready(Output::Gap { from, to }) => link.peer.handle_gap(stream, from, to),
+                    Poll::Ready(Output::Exit(exit)) => {
+                        let mut random = |_: &mut [u8]| {};
+                        link.peer.handle_exit(stream, exit, &mut world!(self, random));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self) {
+        let mut random = |_: &mut [u8]| {};
+        while let Some((lane, notice)) = self.host.poll_notice() {
+            let Some(link) = self.links.get_mut(&lane.connection) else { continue };
+            link.peer.handle_notice(lane.stream, notice, &mut world!(self, random));
+        }
+    }
+
+    /// The next message of `id`.
+    pub(crate) fn send(&mut self, id: ConnectionId) -> Option<Bytes> {
+        let link = self.links.get_mut(&id)?;
+        let mut message = BytesMut::new();
+        while message.len() < READ_MAX
+            && let Some(frame) = link.peer.poll_frame()
+        {
+            frame.append_to(&mut message);
+        }
+        (!message.is_empty()).then(|| message.freeze())
+    }
+
+    pub(crate) fn is_over(&self, id: ConnectionId) -> bool {
+        self.links.get(&id).is_none_or(|link| link.peer.is_over())
+    }
+}

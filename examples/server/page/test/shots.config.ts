@@ -1,0 +1,3 @@
+import { alias } from "../vitest.config.js";
+
+export default { resolve: { alias }, test: { include: ["test/shots.ts"], pool: "threads" } };

@@ -1,0 +1,85 @@
+//! Each fuzz target for a short while, begun from the golden frames: enough to catch what a change broke. Let one run on for
+//! hours with `cargo +nightly fuzz run NAME`.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::tools::tool;
+use crate::work::{Outcome, Stop, Work};
+
+pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
+
+const TARGETS: &str = "fuzz/fuzz_targets";
+const SECONDS: u64 = 20;
+/// A target that wants more has a decoder that believed a length.
+const MEMORY_MB: u32 = 512;
+
+/// What a target begins from: the frames in these files.
+const GOLDEN: [&str; 2] = ["core/testdata/frames/v1.json", "core/testdata/frames/malformed.json"];
+
+pub(crate) fn fuzz(work: &mut Work<'_>) -> Outcome {
+    if !work.has(tool("rustup", &["run", "nightly", "cargo", "--version"])) {
+        return Err(Stop::Skipped("there is no nightly toolchain: rustup toolchain install nightly --profile minimal".into()));
+    }
+    if !work.has(tool("cargo", &["fuzz", "--version"])) {
+        return Err(Stop::Skipped("cargo-fuzz is not installed: cargo install --locked cargo-fuzz".into()));
+    }
+    let seeds = work.target_dir("fuzz-seeds");
+    if let Err(error) = sow(work.root, &seeds) {
+        return work.fail(format_args!("the golden frames cannot be taken for a beginning: {error}"));
+    }
+    let names = match names(&work.root.join(TARGETS)) {
+        Ok(names) if !names.is_empty() => names,
+        _ => return work.fail(format_args!("{TARGETS} has no targets")),
+    };
+    for name in &names {
+        let found = work.target_dir("fuzz-corpus").join(name);
+        if let Err(error) = fs::create_dir_all(&found) {
+            return work.fail(error);
+        }
+        let mut run = tool("rustup", &["run", "nightly", "cargo", "fuzz", "run", "--target-dir"]);
+        run.arg(work.target_dir("fuzz")).arg(name).arg(found).arg(&seeds);
+        run.args(["--", &format!("-max_total_time={SECONDS}"), &format!("-rss_limit_mb={MEMORY_MB}"), "-timeout=5"]);
+        work.run(run)?;
+    }
+    work.note = format!("{} for {SECONDS} s each", names.join(", "));
+    Ok(())
+}
+
+/// The targets' names, in order.
+fn names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let files = fs::read_dir(folder)?.flatten().map(|entry| entry.path());
+    let mut names: Vec<String> = files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Writes each golden frame to a file of its own.
+fn sow(root: &Path, seeds: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(seeds)?;
+    for file in GOLDEN {
+        let golden: Value = serde_json::from_str(&fs::read_to_string(root.join(file))?)?;
+        for frame in golden["frames"].as_array().into_iter().flatten() {
+            let (Some(name), Some(hex)) = (frame["name"].as_str(), frame["hex"].as_str()) else { continue };
+            fs::write(seeds.join(name), unhex(hex))?;
+        }
+    }
+    Ok(())
+}
+
+fn unhex(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.chars().filter_map(|digit| digit.to_digit(16)).map(|digit| digit as u8).collect();
+    digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_frames_are_read_as_bytes() {
+        assert_eq!(unhex("00ff1a"), [0x00, 0xff, 0x1a]);
+    }
+}
