@@ -34,8 +34,9 @@ pub(crate) const WRITE_BUFFER_MAX: usize = MESSAGE_MAX + 4 * WRITE_BUFFER;
 /// How long a peer that was told to go may take to read it.
 pub(crate) const FAREWELL_WAIT: Duration = Duration::from_secs(1);
 
-/// What such a peer may still send meanwhile, in bytes. It is thrown away: closing over unread bytes would take our last words back.
-pub(crate) const FAREWELL_BYTES: usize = 64 << 10;
+/// What such a peer may still send meanwhile, in bytes: what was under way, be it a message over the limit. It is thrown away, for closing over unread bytes
+/// would take our last words back.
+pub(crate) const FAREWELL_BYTES: usize = 4 * MESSAGE_MAX;
 
 /// Descriptors kept free of connections, for terminals and files.
 pub(crate) const DESCRIPTORS_RESERVED: u64 = 64;

@@ -188,8 +188,7 @@ impl Server {
             Ok(place) => {
                 // Nagle would hold keystrokes back; where it cannot be turned off they come a little later.
                 let _ = stream.set_nodelay(true);
-                let server = Arc::clone(self);
-                tasks.spawn(async move { server.serve_tcp(stream, from, place).await });
+                tasks.spawn(Arc::clone(self).serve_tcp(stream, from, place));
             }
             Err(refusal) => {
                 self.refused(&refusal, Some(from));
@@ -203,16 +202,16 @@ impl Server {
         let accepted = Instant::now();
         let standing = Standing::new(place);
         let open = self.open(Carrier::Http);
-        // In a box of its own, which a WebSocket does not carry along.
-        let received = Box::pin(http::receive(&self, Socket::new(stream, standing.clone()), from, accepted)).await;
+        let socket = Socket::new(stream, standing.clone());
+        // A request and a conversation have a box each, so that an idle WebSocket carries neither the one nor room for it.
+        let received = Box::pin(http::receive(&self, socket, from, accepted)).await;
         drop(open);
-        if let Some(http::Upgraded { socket, read, authority }) = received {
-            let deadline = Deadline::new(standing.clone(), accepted, self.limits.proof_wait);
-            let transport = Transport::websocket(socket, &read, deadline);
-            let peer = Peer::WebSocket { from, authority };
-            let admission = Admission::new(Arc::clone(&self), standing);
-            connection::serve(&self, Arrival { transport, admission, peer }).await;
-        }
+        let Some(http::Upgraded { socket, read, authority }) = received else { return };
+        let deadline = Deadline::new(standing.clone(), accepted, self.limits.proof_wait);
+        let transport = Transport::websocket(socket, read, deadline);
+        let admission = Admission::new(Arc::clone(&self), standing);
+        let arrival = Arrival { transport, admission, peer: Peer::WebSocket { from, authority } };
+        Box::pin(connection::serve(&self, arrival)).await;
     }
 
     async fn meet_unix(self: &Arc<Self>, accepted: io::Result<UnixStream>, tasks: &mut JoinSet<()>) {
@@ -226,14 +225,12 @@ impl Server {
         });
         match entered {
             Ok((pid, place)) => {
-                let server = Arc::clone(self);
-                tasks.spawn(async move {
-                    let standing = Standing::new(place);
-                    let deadline = Deadline::new(standing.clone(), Instant::now(), server.limits.proof_wait);
-                    let transport = Transport::frames(Socket::new(stream, standing.clone()), deadline);
-                    let admission = Admission::new(Arc::clone(&server), standing);
-                    connection::serve(&server, Arrival { transport, admission, peer: Peer::Unix { pid } }).await;
-                });
+                let standing = Standing::new(place);
+                let deadline = Deadline::new(standing.clone(), Instant::now(), self.limits.proof_wait);
+                let transport = Transport::frames(Socket::new(stream, standing.clone()), deadline);
+                let admission = Admission::new(Arc::clone(self), standing);
+                let (server, arrival) = (Arc::clone(self), Arrival { transport, admission, peer: Peer::Unix { pid } });
+                tasks.spawn(async move { connection::serve(&server, arrival).await });
             }
             Err(refusal) => self.refused(&refusal, None),
         }

@@ -39,9 +39,10 @@ enum Wire {
 }
 
 impl Transport {
-    /// Over a socket whose handshake is done; `read` came after it.
-    pub(crate) fn websocket(socket: Socket<TcpStream>, read: &[u8], deadline: Deadline) -> Transport {
-        Transport { wire: Wire::WebSocket(Box::new(WebSocket::new(socket, read))), deadline }
+    /// Over a socket whose handshake is done; `read` came after it. It is taken, for even when nothing came it may hold all of the
+    /// handshake's buffer.
+    pub(crate) fn websocket(socket: Socket<TcpStream>, read: Bytes, deadline: Deadline) -> Transport {
+        Transport { wire: Wire::WebSocket(Box::new(WebSocket::new(socket, &read))), deadline }
     }
 
     /// Over a Unix socket.

@@ -8,7 +8,7 @@ use tokio::io::AsyncWrite;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::coop;
 
-use crate::limits::FAREWELL_BYTES;
+use crate::limits::{FAREWELL_BYTES, READ_BUFFER};
 use crate::standing::{Allowance, Standing};
 
 /// What TCP and Unix sockets of tokio have in common, and no trait of its says.
@@ -112,17 +112,24 @@ impl<S: Raw> Socket<S> {
             std::future::poll_fn(|cx| self.poll_write(cx, last)).await?;
         }
         std::future::poll_fn(|cx| self.poll_shutdown(cx)).await?;
-        let (mut scrap, mut heard) = ([0; 1024], 0);
+        let mut heard = 0;
         while heard < FAREWELL_BYTES {
-            std::future::poll_fn(|cx| self.poll_readable(cx)).await?;
-            match self.raw.try_read(&mut scrap) {
-                Ok(0) => break,
-                Ok(read) => heard += read,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+            match std::future::poll_fn(|cx| self.poll_scrap(cx)).await? {
+                0 => break,
+                scrap => heard += scrap,
             }
         }
         Ok(())
+    }
+
+    /// Reads something and throws it away.
+    fn poll_scrap(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        loop {
+            match self.raw.try_read(&mut [0; READ_BUFFER]) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => ready!(self.poll_readable(cx))?,
+                read => return Poll::Ready(read),
+            }
+        }
     }
 }
 

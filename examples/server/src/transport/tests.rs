@@ -31,7 +31,7 @@ fn websocket() -> (Transport, Standing, WebSocket<TcpStream>) {
     server.set_nonblocking(true).unwrap();
     let (standing, deadline) = stranger();
     let socket = Socket::new(tokio::net::TcpStream::from_std(server).unwrap(), standing.clone());
-    (Transport::websocket(socket, &[], deadline), standing, WebSocket::from_raw_socket(browser, Role::Client, None))
+    (Transport::websocket(socket, Bytes::new(), deadline), standing, WebSocket::from_raw_socket(browser, Role::Client, None))
 }
 
 /// A server's end and a native client's.

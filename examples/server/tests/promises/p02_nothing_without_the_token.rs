@@ -7,11 +7,12 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use rustix::process::getuid;
 
 use crate::browser::{WebSocket, get};
-use crate::server::{Folder, PATIENCE, Server, refused};
+use crate::server::{Folder, PATIENCE, Server, free_port, refused};
 
 /// A frame of the protocol's type 0x20 with this body.
 fn frame(body: &[u8]) -> Vec<u8> {
@@ -89,11 +90,10 @@ fn another_user_at_the_unix_socket_is_turned_away() {
     assert_eq!(server.metric("terminal_connections_total{carrier=\"unix\"}"), 0);
 }
 
-/// Starts a server for port 7 of a folder, where `prepare` did something first to its instance's folder.
+/// A server that starts where `prepare` did something to its instance's folder first.
 fn start_after(prepare: impl FnOnce(&std::path::Path)) -> (i32, String) {
     let folder = Folder::new();
-    // A port that is free, and stays so long enough.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let port = free_port().to_string();
     let instance = folder.path().join("orchflow").join(&port);
     let private = |path: &std::path::Path| fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
     fs::create_dir_all(&instance).unwrap();
@@ -159,6 +159,11 @@ fn socket_of_a_live_server_is_left_alone_and_of_a_dead_one_replaced() {
     assert!(said.contains("another server listens"), "{said}");
     assert!(path.exists());
     drop(live); // The file stays, as that of a killed server.
+    // A child that another test is just starting may have the listener until it has become a program of its own.
+    let until = Instant::now() + PATIENCE;
+    while UnixStream::connect(&path).is_ok() {
+        assert!(Instant::now() < until, "somebody still listens");
+    }
     let server = Server::start_in(folder, &["--port", "0", "--unix", &flag]);
     UnixStream::connect(&path).unwrap();
     let (status, folder, _) = server.stop();
