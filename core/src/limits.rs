@@ -132,9 +132,6 @@ pub const SPAWNS_REMEMBERED: usize = 64;
 /// How long a session that has ended can still be watched, if nobody watches it.
 pub const ENDED_KEPT: Duration = Duration::from_secs(300);
 
-/// Characters of a session's title.
-pub const TITLE_CHARS: usize = 256;
-
 /// Output that an interrupt key makes stale, for a stream that may miss some, in bytes: several screens of it.
 pub const STALE_BYTES: u64 = 64 << 10;
 

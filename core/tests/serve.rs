@@ -15,7 +15,10 @@ use orchflow_core::hub::serve::{Framing, Service, ServiceOptions, Transport};
 use orchflow_core::limits::FRAME_MAX;
 use orchflow_core::protocol::frame::{Frame, Frames, StreamId};
 use orchflow_core::protocol::handshake::{Nonce, Transcript};
-use orchflow_core::protocol::message::{Attach, ClientLimits, ErrorCode, Hello, Input, Message, Proof, ResumePoint, Spawn, Start, Welcome};
+use orchflow_core::protocol::message::{
+    Act, Attach, ClientLimits, Close, Control, ErrorCode, Geometry, Hello, Input, Message, Proof, Resize, ResumePoint, Spawn, Start,
+    Welcome,
+};
 use orchflow_core::protocol::negotiation::{Features, VERSIONS, Versions};
 use orchflow_core::protocol::token::{Role, Token};
 use orchflow_core::pty::scripted::{Script, ScriptedPtys};
@@ -319,5 +322,113 @@ fn strangers_are_turned_away_each_for_its_reason() {
         let refusals = service.counts().refusals;
         let codes = [ErrorCode::Version, ErrorCode::Unauthorized, ErrorCode::Malformed, ErrorCode::Unexpected];
         assert!(codes.iter().all(|code| refusals[code] == 1), "{refusals:?}");
+    });
+}
+
+// ---- As `docs/protocol.md` says ----
+
+#[test]
+fn the_servers_clock_is_told_where_it_is_asked_for() {
+    play(async |connect, _| {
+        let (mut line, mut plain) = (connect(), connect());
+        line.enter(&token(), hello(Role::Owner)).await.unwrap();
+        plain.enter(&token(), Hello { features: Features::default(), ..hello(Role::Owner) }).await.unwrap();
+        for line in [&mut line, &mut plain] {
+            line.send(0, Message::Ping { echo: 5 });
+            assert!(line.frame().await.timestamp.is_some(), "a Pong always has it");
+        }
+        for (line, agreed) in [(&mut line, true), (&mut plain, false)] {
+            line.send(1, Message::Spawn(Box::new(Spawn { number: 1, ..Spawn::default() })));
+            line.send(1, Message::Input(Input { sequence: 1, bytes: "x".into(), urgent: false, reply: false }));
+            let (mut ack, mut output) = (None, None);
+            while ack.is_none() || output.is_none() {
+                let frame = line.frame().await;
+                let timestamp = frame.timestamp;
+                match Message::decode(frame).unwrap().unwrap() {
+                    Message::InputAck { sequence: 1 } => ack = Some(timestamp.is_some()),
+                    Message::Output(_) => output = Some(timestamp.is_some()),
+                    _ => {}
+                }
+            }
+            assert_eq!((ack, output), (Some(agreed), Some(agreed)));
+        }
+    });
+}
+
+#[test]
+fn what_one_does_to_a_session_is_told_to_the_others_only() {
+    play(async |connect, _| {
+        let (mut owner, mut viewer) = (connect(), connect());
+        let plain = |role| Hello { features: Features::default(), ..hello(role) };
+        owner.enter(&token(), plain(Role::Owner)).await.unwrap();
+        viewer.enter(&token(), plain(Role::Viewer)).await.unwrap();
+        owner.send(1, Message::Spawn(Box::new(Spawn { number: 1, ..Spawn::default() })));
+        let (1, Message::Spawned(spawned)) = owner.message().await else { panic!() };
+        owner.output(1, 5).await;
+        let start = Start::Tail(0);
+        viewer.send(4, Message::Attach(Attach { number: 1, session: spawned.session, start, role: None, size: None, lossy: false }));
+        assert!(matches!(viewer.message().await, (4, Message::Attached(_))));
+        let title = |text: &str| Act::Title(text.to_owned());
+        owner.send(1, Message::Control(Control { number: 2, act: title("build\u{202e}\x1b]0;") }));
+        assert_eq!(owner.message().await, (1, Message::Done { number: 2 }));
+        assert_eq!(viewer.message().await, (4, Message::Control(Control { number: 0, act: title("build]0;") })));
+        owner.send(0, Message::Ping { echo: 1 });
+        assert_eq!(owner.message().await, (0, Message::Pong { echo: 1 }), "it was told what it did itself");
+    });
+}
+
+#[test]
+fn frames_that_crossed_with_the_end_of_their_stream_are_ignored() {
+    play(async |connect, service| {
+        let mut line = connect();
+        line.enter(&token(), hello(Role::Owner)).await.unwrap();
+        line.send(9, Message::Input(Input { sequence: 1, bytes: "x".into(), urgent: false, reply: false }));
+        line.send(9, Message::Ack { rendered: 7 });
+        line.send(9, Message::Resize(Resize { number: 1, size: Geometry::default() }));
+        line.send(9, Message::Control(Control { number: 2, act: Act::Reset }));
+        line.send(9, Message::Close(Close { number: 3, session: None, grace_ms: 0 }));
+        line.send(9, Message::Detach { number: 4 });
+        line.send(0, Message::Ping { echo: 1 });
+        assert_eq!(line.message().await, (0, Message::Pong { echo: 1 }));
+        assert!(service.counts().refusals.is_empty());
+    });
+}
+
+#[test]
+fn no_message_is_longer_than_its_client_takes() {
+    const FRAME: u32 = 4096;
+    play(async |connect, _| {
+        let (mut owner, mut small) = (connect(), connect());
+        owner.enter(&token(), hello(Role::Owner)).await.unwrap();
+        let limits = ClientLimits { frame: FRAME, ..ClientLimits::default() };
+        small.enter(&token(), Hello { limits, ..hello(Role::Owner) }).await.unwrap();
+        for number in 1..=20 {
+            let spawn = Spawn { number, title: "\u{1f4dc}".repeat(300), ..Spawn::default() };
+            owner.send(number as u16, Message::Spawn(Box::new(spawn)));
+        }
+        let mut spawned = 0;
+        while spawned < 20 {
+            spawned += u32::from(matches!(owner.message().await.1, Message::Spawned(_)));
+        }
+        small.send(0, Message::List { number: 1 });
+        let mut listed = Vec::new();
+        loop {
+            let bytes = small.incoming.next().await.unwrap();
+            assert!(bytes.len() <= FRAME as usize, "{} bytes in one message", bytes.len());
+            let frames = Frames::new(bytes, FRAME as usize).map(|frame| Message::decode(frame.unwrap()).unwrap().unwrap());
+            let lists = frames.map(|message| match message {
+                Message::Sessions(sessions) => sessions,
+                other => panic!("{other:?}"),
+            });
+            let mut more = true;
+            for list in lists {
+                more = list.more;
+                listed.extend(list.sessions.into_iter().map(|info| (info.session, info.title.chars().count())));
+            }
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(listed, (1..=20).map(|session| (session, 256)).collect::<Vec<_>>());
     });
 }

@@ -215,6 +215,13 @@ impl Host {
         self.notices.extend(known.watchers().iter().map(|watcher| (watcher.lane, notice.clone())));
     }
 
+    /// Tells everybody who watches `session` but `lane`.
+    pub fn tell_others(&mut self, session: SessionId, lane: LaneId, notice: &Notice) {
+        let Some(known) = self.sessions.get(&session) else { return };
+        let others = known.watchers().iter().filter(|watcher| watcher.lane != lane);
+        self.notices.extend(others.map(|watcher| (watcher.lane, notice.clone())));
+    }
+
     fn tell_client(&mut self, session: SessionId, client: ClientId, notice: &Notice) {
         let Some(known) = self.sessions.get(&session) else { return };
         let lanes = known.watchers().iter().filter(|watcher| watcher.client == client);

@@ -75,7 +75,7 @@ fn play(framing: Framing, cuts: Cuts, seed: u64) -> (Net, StreamId) {
     assert!(screen.gaps.is_empty());
     assert_eq!(net.users[user].screen(flood).at, FLOOD);
     assert_eq!(net.users[user].told, []);
-    assert_eq!(net.server.table.spawned, 2, "each program was started once");
+    assert_eq!(net.server.hub.metrics().sessions, 2, "each program was started once");
     (net, flood)
 }
 

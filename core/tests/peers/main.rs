@@ -10,6 +10,5 @@ mod returns;
 mod rig;
 mod server;
 mod service;
-mod terminals;
 mod user;
 mod viewers;

@@ -67,10 +67,10 @@ fn a_program_whose_start_was_not_answered_is_started_once_and_loses_no_byte() {
     net.until("welcome", |net| net.users[user].client.is_open());
     let stream = net.users[user].client.spawn(program("flood")).unwrap();
     net.users[user].screens.entry(stream).or_default().floods = true;
-    net.until("start", |net| net.server.table.spawned == 1);
+    net.until("start", |net| net.server.hub.metrics().sessions == 1);
     net.cut_user_unheard(user);
     net.until("end", |net| net.users[user].screen(stream).ended.is_some());
-    assert_eq!((net.server.table.spawned, net.users[user].screen(stream).gaps.len()), (1, 0));
+    assert_eq!((net.server.hub.metrics().sessions, net.users[user].screen(stream).gaps.len()), (1, 0));
 }
 
 #[test]
@@ -78,12 +78,12 @@ fn a_program_that_was_started_and_is_forgotten_is_not_started_again() {
     let (mut net, user) = net(4);
     net.until("welcome", |net| net.users[user].client.is_open());
     let stream = net.users[user].client.spawn(program("short")).unwrap();
-    net.until("start", |net| net.server.table.spawned == 1);
+    net.until("start", |net| net.server.hub.metrics().sessions == 1);
     net.down_until = net.now() + Duration::from_secs(400);
     net.cut_user_unheard(user);
     let refused = |event: &Event| matches!(event, Event::Refused { stream: on, .. } if *on == stream);
     net.until("refusal", |net| net.users[user].saw(refused));
-    assert_eq!(net.server.table.spawned, 1);
+    assert_eq!(net.server.hub.metrics().sessions, 1);
 }
 
 #[test]
@@ -152,12 +152,12 @@ fn a_start_that_was_not_answered_is_waited_for_beside_streams_that_come_back() {
     let cat = net.spawn(user, "cat");
     let flood = net.users[user].client.spawn(program("flood")).unwrap();
     net.users[user].screens.entry(flood).or_default().floods = true;
-    net.until("start", |net| net.server.table.spawned == 2);
+    net.until("start", |net| net.server.hub.metrics().sessions == 2);
     net.cut_user_unheard(user);
     let before = net.now();
     net.until("end", |net| net.users[user].screen(flood).ended.is_some());
     assert!(net.now() - before < Duration::from_secs(5), "its old place held it up");
-    assert_eq!((net.server.table.spawned, net.users[user].screen(flood).gaps.len()), (2, 0));
+    assert_eq!((net.server.hub.metrics().sessions, net.users[user].screen(flood).gaps.len()), (2, 0));
     assert_eq!(net.users[user].screen(cat).attached.len(), 1);
 }
 

@@ -4,20 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use orchflow_core::host::{ConnectionId, Host, HostOptions, LaneId};
-use orchflow_core::hub::serve::Framing;
+use orchflow_core::hub::serve::{Framing, Table};
 use orchflow_core::hub::{Hub, Output};
 use orchflow_core::limits::READ_MAX;
 use orchflow_core::peer::server::{ServerPeer, World};
 use orchflow_core::protocol::frame::{FrameDecoder, StreamId};
 use orchflow_core::protocol::message::{ErrorCode, InstanceId};
 use orchflow_core::protocol::token::Token;
+use orchflow_core::pty::Command;
 use orchflow_core::pty::scripted::ScriptedPtys;
+use orchflow_core::session::SessionOptions;
 use orchflow_core::time::Time;
 
 use crate::dice::Dice;
-use crate::terminals::Table;
 
 pub(crate) const AUTHORITY: &str = "127.0.0.1:7681";
 
@@ -54,7 +55,7 @@ impl Server {
         let mut instance = [0; 16];
         dice.fill(&mut instance);
         let host = Host::new(InstanceId::from_bytes(instance), token(), options);
-        let table = Table::new(hub.clone());
+        let table = Table::new(hub.clone(), Command::new(""), SessionOptions::default());
         Server { hub, ptys, host, table, links: BTreeMap::new(), connections: 0, dice }
     }
 
@@ -168,14 +169,7 @@ impl Server {
 
     /// The next message of `id`.
     pub(crate) fn send(&mut self, id: ConnectionId) -> Option<Bytes> {
-        let link = self.links.get_mut(&id)?;
-        let mut message = BytesMut::new();
-        while message.len() < READ_MAX
-            && let Some(frame) = link.peer.poll_frame()
-        {
-            frame.append_to(&mut message);
-        }
-        (!message.is_empty()).then(|| message.freeze())
+        self.links.get_mut(&id)?.peer.poll_message()
     }
 
     pub(crate) fn is_over(&self, id: ConnectionId) -> bool {

@@ -102,23 +102,29 @@ struct Task {
     woken: Arc<Woken>,
 }
 
-struct Woken(AtomicBool);
+/// It asks the service for something at once, as a waker may: so none is called while the service is locked.
+struct Woken {
+    woken: AtomicBool,
+    service: Service,
+}
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::SeqCst);
+        self.service.counts();
+        self.woken.store(true, Ordering::SeqCst);
     }
 }
 
 impl Task {
-    fn new(future: impl Future<Output = ()> + 'static) -> Task {
-        Task { future: Box::pin(future), woken: Arc::new(Woken(AtomicBool::new(true))) }
+    fn new(service: &Service, future: impl Future<Output = ()> + 'static) -> Task {
+        let woken = Woken { woken: AtomicBool::new(true), service: service.clone() };
+        Task { future: Box::pin(future), woken: Arc::new(woken) }
     }
 
     /// Polls it if it was woken. Answers whether it has ended.
     fn run(&mut self) -> bool {
         let waker = Waker::from(Arc::clone(&self.woken));
-        self.woken.0.swap(false, Ordering::SeqCst) && self.future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
+        self.woken.woken.swap(false, Ordering::SeqCst) && self.future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
     }
 }
 
@@ -139,7 +145,7 @@ impl Play {
         let hub = Hub::builder().backend(Arc::new(ptys)).events().manual_clock().hosted().unwrap();
         let service = Service::new(&hub, token(), ServiceOptions::default()).unwrap();
         let runner = service.clone();
-        let tasks = vec![Task::new(async move { runner.run().await })];
+        let tasks = vec![Task::new(&service, async move { runner.run().await })];
         Play { hub, service, tasks, user: User::new(Role::Owner, seed), pipe: None, framing, dice: Dice::new(seed) }
     }
 
@@ -199,7 +205,7 @@ impl Play {
         let pipe = Arc::<Mutex<Pipe>>::default();
         let wire = Wire { pipe: Arc::clone(&pipe), framing: self.framing };
         let service = self.service.clone();
-        self.tasks.push(Task::new(async move { drop(service.serve(wire, AUTHORITY.into()).await) }));
+        self.tasks.push(Task::new(&self.service, async move { drop(service.serve(wire, AUTHORITY.into()).await) }));
         self.pipe = Some(pipe);
         self.user.decoder = FrameDecoder::new(4096);
         let mut dice = self.dice.clone();

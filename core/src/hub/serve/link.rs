@@ -5,8 +5,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
+use super::guarded::Wakers;
 use super::{Framing, Service, State, Transport};
 use crate::host::{ConnectionId, LaneId};
 use crate::hub::{Output, Sleep};
@@ -38,8 +39,8 @@ impl Service {
     pub async fn serve<T: Transport>(&self, transport: T, authority: String) -> Farewell {
         let id = self.shared.state.lock().open(authority, self.shared.hub.now());
         let decoder = FrameDecoder::new(crate::limits::FRAME_BEFORE_PROOF_MAX);
-        let mut driver =
-            Driver { link: Unlink { service: self, id, broke: true }, transport, decoder, sleep: None, next: 0, welcomed: false };
+        let link = Unlink { service: self, id, broke: true };
+        let mut driver = Driver { link, transport, decoder, sleep: None, next: 0, welcomed: false, wakers: Wakers::default() };
         let farewell = poll_fn(|cx| driver.poll(cx)).await;
         driver.link.broke = !matches!(farewell, Farewell::Goodbye(_));
         farewell
@@ -55,6 +56,7 @@ struct Driver<'a, T> {
     /// Whose output is looked at first, so that no stream waits for another.
     next: usize,
     welcomed: bool,
+    wakers: Wakers,
 }
 
 impl<T: Transport> Driver<'_, T> {
@@ -131,20 +133,15 @@ impl<T: Transport> Driver<'_, T> {
         }
     }
 
-    /// The next message to send, of all frames that wait and are small together.
+    /// The next message to send.
     fn gather(&mut self, cx: &mut Context<'_>) -> (Option<Bytes>, Option<ErrorCode>) {
-        let mut state = self.link.service.shared.state.lock();
-        let now = self.link.service.shared.hub.now();
-        pump(&mut state, self.link.id, &mut self.next, now, cx);
+        let shared = &self.link.service.shared;
+        let waker = self.wakers.of(cx.waker(), &shared.state);
+        let mut state = shared.state.lock();
+        pump(&mut state, self.link.id, &mut self.next, shared.hub.now(), &mut Context::from_waker(waker));
         let Some(link) = state.links.get_mut(&self.link.id) else { return (None, Some(ErrorCode::Internal)) };
-        link.waker = Some(cx.waker().clone());
-        let mut message = BytesMut::new();
-        while message.len() < READ_MAX
-            && let Some(frame) = link.peer.poll_frame()
-        {
-            frame.append_to(&mut message);
-        }
-        ((!message.is_empty()).then(|| message.freeze()), link.peer.reason())
+        link.waker = Some(waker.clone());
+        (link.peer.poll_message(), link.peer.reason())
     }
 
     /// Ready when a deadline had passed, and something may have come of it.

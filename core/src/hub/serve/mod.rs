@@ -3,21 +3,21 @@
 //! A [`Service`] holds what all connections share. For each connection its owner awaits [`Service::serve`] with a transport,
 //! wherever its futures run; and once, [`Service::run`], which tells the connections what happens to sessions.
 //!
-//! One lock guards a service. It comes before every lock of the hub, and is never held while a transport is polled. Wakers
-//! of connections may be called under it, so they must do no more than schedule, as every executor's do.
+//! One lock guards a service. It comes before every lock of the hub, and is never held while a transport is polled or a waker
+//! called.
 
+mod guarded;
 mod link;
 mod table;
 mod transport;
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
-use parking_lot::Mutex;
-
-use super::Hub;
+use super::{Hub, Sleep};
 use crate::host::{ConnectionId, Host, HostOptions, LaneId};
 use crate::peer::server::{ServerPeer, World};
 use crate::protocol::message::{ErrorCode, Goodbye, InstanceId};
@@ -25,8 +25,9 @@ use crate::protocol::token::Token;
 use crate::pty::Command;
 use crate::session::SessionOptions;
 use crate::time::Time;
+use guarded::{Guarded, Wakers};
 pub use link::Farewell;
-use table::Table;
+pub use table::Table;
 pub use transport::{Framing, Transport};
 
 /// What a service is made of.
@@ -54,7 +55,7 @@ pub struct Service {
 
 struct Shared {
     hub: Hub,
-    state: Mutex<State>,
+    state: Arc<Guarded<State>>,
 }
 
 /// What the lock guards.
@@ -101,7 +102,7 @@ impl Service {
         let host = Host::new(InstanceId::from_bytes(instance), token, options.host);
         let table = Table::new(hub.clone(), options.command, options.session);
         let state = State { host, table, links: BTreeMap::new(), connections: 0, closing: None, runner: None };
-        Ok(Service { shared: Arc::new(Shared { hub: hub.clone(), state: Mutex::new(state) }) })
+        Ok(Service { shared: Arc::new(Shared { hub: hub.clone(), state: Guarded::new(state) }) })
     }
 
     /// Tells connections what happens to sessions, and lets go of those that ended long ago. Await it once, beside the
@@ -109,11 +110,13 @@ impl Service {
     pub async fn run(&self) {
         let hub = &self.shared.hub;
         let mut event = Box::pin(hub.event());
-        let mut sleep: Option<std::pin::Pin<Box<super::Sleep>>> = None;
+        let mut sleep: Option<Pin<Box<Sleep>>> = None;
+        let mut wakers = Wakers::default();
         poll_fn(|cx| {
-            use std::future::Future;
+            let waker = wakers.of(cx.waker(), &self.shared.state);
+            let cx = &mut Context::from_waker(waker);
             let mut state = self.shared.state.lock();
-            state.runner = Some(cx.waker().clone());
+            state.runner = Some(waker.clone());
             while let Poll::Ready(told) = event.as_mut().poll(cx) {
                 state.handle_event(&told, hub.now());
                 event.set(hub.event());
@@ -207,7 +210,7 @@ impl State {
 
     fn forget_ended(&mut self, now: Time) {
         for session in self.host.forget_ended(now) {
-            self.table.forget(session);
+            self.table.let_go(session);
         }
     }
 

@@ -14,7 +14,9 @@ use crate::session::{ResumeError, SessionOptions, Suspension, WriteError};
 use crate::size::Size;
 
 /// Handles to sessions and readers; a session stays open as long as it is here.
-pub(super) struct Table {
+///
+/// For those who drive the machines of [`crate::peer`] by themselves; a [`Service`](super::Service) has one.
+pub struct Table {
     hub: Hub,
     command: Command,
     options: SessionOptions,
@@ -23,22 +25,23 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(hub: Hub, command: Command, options: SessionOptions) -> Table {
+    /// No session yet. Those whose client names no program run `command`; all are like `options` but for their size.
+    pub fn new(hub: Hub, command: Command, options: SessionOptions) -> Table {
         Table { hub, command, options, sessions: HashMap::new(), readers: HashMap::new() }
     }
 
     /// The reader of `lane`.
-    pub(super) fn reader(&mut self, lane: LaneId) -> Option<&mut Reader> {
+    pub fn reader(&mut self, lane: LaneId) -> Option<&mut Reader> {
         self.readers.get_mut(&lane)
     }
 
     /// Lets go of a session that has ended.
-    pub(super) fn forget(&mut self, session: SessionId) {
+    pub fn let_go(&mut self, session: SessionId) {
         self.sessions.remove(&session);
     }
 
     /// Lets go of everything; sessions without another handle are closed.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.readers.clear();
         self.sessions.clear();
     }

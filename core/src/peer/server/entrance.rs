@@ -4,8 +4,10 @@ use bytes::Bytes;
 
 use super::{Guest, ServerPeer, State, World};
 use crate::host::{Client, LaneId, Notice};
+use crate::limits::{NAME_CHARS_MAX, READ_MAX};
 use crate::protocol::frame::StreamId;
 use crate::protocol::handshake::{Mac, Nonce, Transcript};
+use crate::protocol::label;
 use crate::protocol::message::{Challenge, ClientId, ErrorCode, Goodbye, Hello, Message, Proof, Welcome};
 use crate::protocol::negotiation::{Agreed, Features, VERSIONS};
 use crate::protocol::token::{Pass, ResumeSecret};
@@ -83,7 +85,7 @@ impl ServerPeer {
         let secret = ResumeSecret::from_bytes(world.random());
         let id = known.as_ref().map_or_else(|| ClientId::from_bytes(world.random()), |(id, _)| *id);
         let resumed = known.is_some();
-        let (role, name) = (call.pass.role(), call.hello.name.chars().filter(|c| !c.is_control()).take(NAME_CHARS).collect::<String>());
+        let (role, name) = (call.pass.role(), label::clean(&call.hello.name, NAME_CHARS_MAX));
         if let Some((client, used)) = known.and_then(|(id, used)| Some((world.host.clients.get_mut(id)?, used))) {
             client.renew_secret(used, secret.clone());
             (client.name, client.seen) = (name.clone(), world.now);
@@ -105,6 +107,7 @@ impl ServerPeer {
         };
         let limits = crate::protocol::message::ServerLimits { credit: guest.credit, ..limits };
         let agent = world.host.options.agent.clone();
+        self.message_max = guest.frame_max.min(READ_MAX);
         self.state = State::Inside(Box::new(guest));
         let welcome = Welcome { client: id, secret, role, resumed, limits, agent };
         self.send(StreamId::CONNECTION, Message::Welcome(Box::new(welcome)));
@@ -132,9 +135,6 @@ impl ServerPeer {
         }
     }
 }
-
-/// Characters of a client's name that others are shown.
-const NAME_CHARS: usize = 64;
 
 /// A client that takes less than this could not even be welcomed.
 const FRAME_LEAST: u32 = 4 << 10;

@@ -11,7 +11,7 @@ mod streams;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::host::{ConnectionId, Host, LaneId, Notice, Parked, Terminals};
 use crate::limits::{BEFORE_PROOF_BYTES_MAX, FRAME_BEFORE_PROOF_MAX, PROOF_WAIT};
@@ -56,6 +56,8 @@ pub struct ServerPeer {
     frames: VecDeque<Frame>,
     /// Bytes of `frames`.
     queued: usize,
+    /// Bytes of one message to the other side.
+    message_max: usize,
     /// When anything was last received, and whether the other side was asked since.
     heard: Time,
     asked: bool,
@@ -95,6 +97,7 @@ impl ServerPeer {
             returning: Vec::new(),
             frames: VecDeque::new(),
             queued: 0,
+            message_max: FRAME_BEFORE_PROOF_MAX,
             heard: now,
             asked: false,
             opened: now,
@@ -203,11 +206,23 @@ impl ServerPeer {
 
     // ---- What goes out ----
 
-    /// The next frame to send.
+    /// The next frame to send, for transports that write each by itself.
     pub fn poll_frame(&mut self) -> Option<Frame> {
         let frame = self.frames.pop_front()?;
         self.queued -= frame.encoded_len();
         Some(frame)
+    }
+
+    /// The next message to send: as many of the frames that wait as fit together, but no more than the other side takes.
+    pub fn poll_message(&mut self) -> Option<Bytes> {
+        let mut message = BytesMut::new();
+        let fits = |message: &BytesMut, frame: &Frame, max| message.is_empty() || message.len() + frame.encoded_len() <= max;
+        while self.frames.front().is_some_and(|frame| fits(&message, frame, self.message_max))
+            && let Some(frame) = self.poll_frame()
+        {
+            frame.append_to(&mut message);
+        }
+        (!message.is_empty()).then(|| message.freeze())
     }
 
     /// Bytes that wait to be sent. Read no output while there are many.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::{ServerPeer, State, World, explain};
 use crate::host::{Known, Notice};
 use crate::id::SessionId;
-use crate::limits::{SESSIONS_PER_FRAME, TITLE_CHARS};
+use crate::limits::{SESSIONS_PER_FRAME, TITLE_CHARS_MAX};
 use crate::protocol::frame::StreamId;
+use crate::protocol::label;
 use crate::protocol::message::{
     Act, Attach, Close, Control, Detached, ErrorCode, Message, Refusal, Resize, SessionInfo, Sessions, Spawn, Spawned, Start,
 };
@@ -16,14 +17,14 @@ impl ServerPeer {
     /// A message called `name` from somebody inside.
     pub(super) fn serve(&mut self, stream: StreamId, message: Message, name: &str, world: &mut World<'_>) {
         let (number, result) = match message {
-            Message::Ping { echo } => return self.send(StreamId::CONNECTION, Message::Pong { echo }),
+            Message::Ping { echo } => return self.push(Message::Pong { echo }.stamped(StreamId::CONNECTION, Some(world.now))),
             Message::Pong { .. } => return,
             Message::Goodbye(goodbye) => return self.state = State::Over(goodbye.code),
             Message::Input(input) => return self.type_in(stream, &input, world),
             Message::Ack { rendered } => return self.acknowledge(stream, rendered, world),
             Message::Spawn(spawn) => (spawn.number, self.spawn(stream, &spawn, world)),
             Message::Attach(attach) => (attach.number, self.attach(stream, &attach, world)),
-            Message::Detach { number } => (number, self.detach(stream, number, world)),
+            Message::Detach { number } => return self.detach(stream, number, world),
             Message::List { number } => return self.list(number, world),
             Message::Close(close) => (close.number, self.close(stream, &close, world)),
             Message::Control(control) => (control.number, self.control(stream, control, world)),
@@ -58,7 +59,15 @@ impl ServerPeer {
             None => {
                 let size = spawn.size.unwrap_or_default();
                 let started = world.terminals.spawn(spawn, size).map_err(|refusal| (refusal.code, refusal.message))?;
-                world.host.add(started.session, Known::new(started.program, clean_title(&spawn.title), size, world.now));
+                world.host.add(
+                    started.session,
+                    Known::new(
+                        label::clean(&started.program, TITLE_CHARS_MAX),
+                        label::clean(&spawn.title, TITLE_CHARS_MAX),
+                        size,
+                        world.now,
+                    ),
+                );
                 if let Some(client) = world.host.clients.get_mut(client) {
                     client.remember_spawn(spawn.number, started.session);
                 }
@@ -66,9 +75,9 @@ impl ServerPeer {
             }
         };
         let place = self.watch(stream, session, Role::Owner, false, 0, spawn.size, world);
-        self.open_lane(stream, session, false, 0, world);
         let spawned = Spawned { number: spawn.number, session: session.as_raw(), pid, size: place.size, replies: place.replies };
         self.send(stream, Message::Spawned(spawned));
+        self.open_lane(stream, session, false, 0, world);
         self.tell_viewers(session, world);
         Ok(())
     }
@@ -104,12 +113,11 @@ impl ServerPeer {
         Ok(())
     }
 
-    fn detach(&mut self, stream: StreamId, number: u64, world: &mut World<'_>) -> Asked {
+    fn detach(&mut self, stream: StreamId, number: u64, world: &mut World<'_>) {
         if self.lanes.contains_key(&stream) {
             self.give_up(stream, world);
+            self.send(stream, Message::Detached(Detached { number, ..Detached::default() }));
         }
-        self.send(stream, Message::Detached(Detached { number, ..Detached::default() }));
-        Ok(())
     }
 
     fn list(&mut self, number: u64, world: &mut World<'_>) {
@@ -125,12 +133,19 @@ impl ServerPeer {
             status: known.status,
         };
         let all: Vec<SessionInfo> = if self.role().watches() { world.host.sessions().map(info).collect() } else { Vec::new() };
-        let mut parts = all.chunks(SESSIONS_PER_FRAME).map(<[_]>::to_vec).collect::<Vec<_>>();
-        let last = parts.pop().unwrap_or_default();
-        for sessions in parts {
-            self.send(StreamId::CONNECTION, Message::Sessions(Sessions { number, more: true, sessions }));
+        let room = self.room();
+        let (mut sessions, mut bytes) = (Vec::new(), 0);
+        for info in all {
+            let more = INFO_BYTES + info.title.len() + info.program.len();
+            if !sessions.is_empty() && (sessions.len() == SESSIONS_PER_FRAME || bytes + more > room) {
+                let sessions = std::mem::take(&mut sessions);
+                self.send(StreamId::CONNECTION, Message::Sessions(Sessions { number, more: true, sessions }));
+                bytes = 0;
+            }
+            bytes += more;
+            sessions.push(info);
         }
-        self.send(StreamId::CONNECTION, Message::Sessions(Sessions { number, more: false, sessions: last }));
+        self.send(StreamId::CONNECTION, Message::Sessions(Sessions { number, more: false, sessions }));
     }
 
     fn close(&mut self, stream: StreamId, close: &Close, world: &mut World<'_>) -> Asked {
@@ -140,7 +155,10 @@ impl ServerPeer {
         let session = match (close.session, self.lanes.get(&stream)) {
             (_, Some(lane)) => lane.session,
             (Some(session), None) => self.known(session, world)?,
-            (None, None) => return Err((ErrorCode::BadRequest, "name the session, or ask on its stream".into())),
+            (None, None) if stream.is_connection() => {
+                return Err((ErrorCode::BadRequest, "name the session, or ask on its stream".into()));
+            }
+            (None, None) => return Ok(()), // It has ended meanwhile.
         };
         world.terminals.close(session, Duration::from_millis(close.grace_ms.into()));
         self.send(stream, Message::Done { number: close.number });
@@ -148,7 +166,7 @@ impl ServerPeer {
     }
 
     fn control(&mut self, stream: StreamId, control: Control, world: &mut World<'_>) -> Asked {
-        let (session, role) = self.lane(stream)?;
+        let Some((session, role)) = self.lane(stream) else { return Ok(()) };
         if !role.types() {
             return forbidden("change sessions", Role::Writer);
         }
@@ -158,7 +176,7 @@ impl ServerPeer {
                 None
             }
             Act::Title(title) => {
-                let title = clean_title(&title);
+                let title = label::clean(&title, TITLE_CHARS_MAX);
                 if let Some(known) = world.host.session_mut(session) {
                     known.title.clone_from(&title);
                 }
@@ -174,14 +192,14 @@ impl ServerPeer {
             other => Some(other),
         };
         if let Some(act) = act {
-            world.host.tell(session, &Notice::Control(act));
+            world.host.tell_others(session, self.lane_id(stream), &Notice::Control(act));
         }
         self.send(stream, Message::Done { number: control.number });
         Ok(())
     }
 
     fn resize(&mut self, stream: StreamId, resize: &Resize, world: &mut World<'_>) -> Asked {
-        let (_, role) = self.lane(stream)?;
+        let Some((_, role)) = self.lane(stream) else { return Ok(()) };
         if !role.types() {
             return forbidden("change sizes", Role::Writer);
         }
@@ -190,10 +208,10 @@ impl ServerPeer {
 
     // ---- Checks ----
 
-    /// The session and the role of a stream.
-    pub(super) fn lane(&self, stream: StreamId) -> Result<(SessionId, Role), Reason> {
-        let lane = self.lanes.get(&stream).ok_or_else(|| (ErrorCode::NoSession, "nothing is watched on this stream: attach first".into()));
-        lane.map(|lane| (lane.session, lane.role))
+    /// The session and the role of a stream, if it is open. What comes on another crossed with its end on the way, and is
+    /// ignored.
+    pub(super) fn lane(&self, stream: StreamId) -> Option<(SessionId, Role)> {
+        self.lanes.get(&stream).map(|lane| (lane.session, lane.role))
     }
 
     fn known(&self, number: u64, world: &World<'_>) -> Result<SessionId, Reason> {
@@ -214,6 +232,9 @@ impl ServerPeer {
     }
 }
 
+/// Bytes that one session takes in a list, at the most, besides its title and program: keys, numbers, sizes.
+const INFO_BYTES: usize = 192;
+
 /// Why a request was refused.
 pub(super) type Reason = (ErrorCode, String);
 
@@ -222,10 +243,4 @@ pub(super) type Asked = Result<(), Reason>;
 
 fn forbidden(what: &str, needed: Role) -> Asked {
     Err((ErrorCode::Forbidden, format!("to {what} one must be {needed}: connect with that link")))
-}
-
-/// A title that shows as what it is: no control characters, none that turn the direction of others, and not endless.
-fn clean_title(title: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    title.chars().filter(|c| !c.is_control() && !turns(*c)).take(TITLE_CHARS).collect()
 }

@@ -10,8 +10,8 @@ use crate::id::SessionId;
 use crate::limits::STALE_BYTES;
 use crate::protocol::frame::{HEADER_BYTES, StreamId, TIMESTAMP_BYTES};
 use crate::protocol::message::{
-    Attached, Control, Detached, Ended, ErrorCode, Exited, Gap, GapReason, Geometry, Goodbye, Input, InputRefused, Message, Output,
-    Resized, ResumePoint, Viewer, Viewers,
+    Attached, Control, Ended, ErrorCode, Exited, Gap, GapReason, Geometry, Goodbye, Input, InputRefused, Message, Output, Refusal, Resized,
+    ResumePoint, Viewer, Viewers,
 };
 use crate::protocol::negotiation::{TIMESTAMPS, VIEWERS};
 use crate::protocol::token::Role;
@@ -31,6 +31,16 @@ pub(super) struct Place {
 impl ServerPeer {
     fn guest(&self) -> Option<&Guest> {
         if let State::Inside(guest) = &self.state { Some(guest) } else { None }
+    }
+
+    /// What frames that carry the server's time carry, where that was agreed on.
+    fn moment(&self, now: Time) -> Option<Time> {
+        self.guest().is_some_and(|guest| guest.agreed.contains(TIMESTAMPS)).then_some(now)
+    }
+
+    /// Bytes that the items of a list may take in one frame to this client.
+    pub(super) fn room(&self) -> usize {
+        self.guest().map_or(0, |guest| guest.frame_max - LIST_BYTES)
     }
 
     // ---- Watching ----
@@ -104,9 +114,7 @@ impl ServerPeer {
             () => None,
         };
         if let Some((code, message)) = lost {
-            world.host.count(code);
-            let detached = Detached { number: 0, code: Some(code), message: message.into() };
-            return self.send(stream, Message::Detached(detached));
+            return self.refuse(stream, Refusal::new(0, code, message), world);
         }
         let parked = world.host.clients.get_mut(client).and_then(|client| client.unpark(session));
         let (role, lossy) = parked.map_or((role, false), |parked| (role.at_most(parked.role), parked.lossy));
@@ -152,7 +160,7 @@ impl ServerPeer {
 
     pub(super) fn type_in(&mut self, stream: StreamId, input: &Input, world: &mut World<'_>) {
         // Typed before the end of the stream was known; perhaps the client means another session by it already.
-        let Ok((session, role)) = self.lane(stream) else { return };
+        let Some((session, role)) = self.lane(stream) else { return };
         if !role.types() {
             let message = "who watches as a viewer cannot type: connect with a writer's link".to_owned();
             return self.refuse_input(stream, input.sequence, (ErrorCode::Forbidden, message), world);
@@ -197,7 +205,7 @@ impl ServerPeer {
 
     /// The client's window has this size now; `request` is 0 where it did not ask.
     pub(super) fn apply_window(&mut self, stream: StreamId, window: Geometry, request: u64, world: &mut World<'_>) -> Asked {
-        let (session, _) = self.lane(stream)?;
+        let Some((session, _)) = self.lane(stream) else { return Ok(()) };
         let (id, policy) = (self.lane_id(stream), world.host.options.sizes);
         let Some(known) = world.host.session_mut(session) else { return Ok(()) };
         let Some(size) = known.window(id, window, policy) else {
@@ -229,7 +237,7 @@ impl ServerPeer {
     pub fn handle_output(&mut self, stream: StreamId, at: u64, mut bytes: Bytes, now: Time) {
         let Some(guest) = self.guest() else { return };
         let (credit, piece) = (guest.credit, guest.frame_max - HEADER_BYTES - TIMESTAMP_BYTES);
-        let moment = guest.agreed.contains(TIMESTAMPS).then_some(now);
+        let moment = self.moment(now);
         let Some(lane) = self.lanes.get_mut(&stream) else { return };
         let replay_until = lane.replay_until;
         lane.handle_sent(at + bytes.len() as u64, credit);
@@ -287,7 +295,8 @@ impl ServerPeer {
         let session = lane.session;
         match notice {
             Notice::Settled(Settled { sequence, refused, dropped }) => {
-                self.send(stream, Message::InputAck { sequence });
+                let moment = self.moment(world.now);
+                self.push(Message::InputAck { sequence }.stamped(stream, moment));
                 if let Some(dropped) = dropped {
                     self.send(stream, Message::InputDropped(dropped));
                 }
@@ -318,10 +327,23 @@ impl ServerPeer {
             replies: known.replies(watcher.lane),
         };
         let count = u32::try_from(known.watchers().len()).unwrap_or(u32::MAX);
-        let viewers = known.watchers().iter().take(VIEWERS_TOLD).map(viewer).collect();
+        let mut room = self.room();
+        let fits = |viewer: &Viewer| {
+            let bytes = VIEWER_BYTES + viewer.name.len();
+            let fits = bytes <= room;
+            room = room.saturating_sub(bytes);
+            fits
+        };
+        let viewers = known.watchers().iter().take(VIEWERS_TOLD).map(viewer).take_while(fits).collect();
         self.send(stream, Message::Viewers(Viewers { count, viewers }));
     }
 }
 
 /// Viewers of whom more than their number is told.
 const VIEWERS_TOLD: usize = 64;
+
+/// Bytes that one of them takes, at the most, besides its name.
+const VIEWER_BYTES: usize = 64;
+
+/// Bytes of a list's frame that are not its items: the header, the map, its keys.
+const LIST_BYTES: usize = 64;
