@@ -183,7 +183,7 @@ impl Sink<Bytes> for Line {
 
 impl serve::Transport for Line {
     fn framing(&self) -> serve::Framing {
-        serve::Framing::Messages
+        self.transport.framing()
     }
 
     fn set_message_max(&mut self, _: usize) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orchflow_core::limits::CLOSE_GRACE;
+use orchflow_core::limits::{BEFORE_PROOF_BYTES_MAX, CLOSE_GRACE, FRAME_BEFORE_PROOF_MAX, FRAME_MAX, PROOF_WAIT};
 
 use crate::gate::EarlyDrop;
 
@@ -13,13 +13,13 @@ pub(crate) const HEAD_BYTES: usize = 8 << 10;
 pub(crate) const HEADERS: usize = 64;
 
 /// What a peer may send before it has proved who it is, in bytes, its request included.
-pub(crate) const UNPROVED_BYTES: usize = 16 << 10;
+pub(crate) const UNPROVED_BYTES: usize = BEFORE_PROOF_BYTES_MAX;
 
 /// The largest message from a peer that has not proved who it is, in bytes: room for a full Hello.
-pub(crate) const MESSAGE_UNPROVED_MAX: usize = 4 << 10;
+pub(crate) const MESSAGE_UNPROVED_MAX: usize = FRAME_BEFORE_PROOF_MAX;
 
 /// The largest message after that, in bytes. Output travels in pieces of 64 KiB at most; only pastes grow longer.
-pub(crate) const MESSAGE_MAX: usize = 1 << 20;
+pub(crate) const MESSAGE_MAX: usize = FRAME_MAX;
 
 /// Read at once from a WebSocket, in bytes, and held by each connection all its life. With tungstenite's own 128 KiB ten thousand idle
 /// connections would take 1.2 GB, and a hundred busy ones would get half as many messages through.
@@ -73,7 +73,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             head_wait: Duration::from_secs(5),
-            proof_wait: Duration::from_secs(10),
+            proof_wait: PROOF_WAIT,
             early_drop: EarlyDrop::default(),
             connections_grace: 2 * FAREWELL_WAIT,
             sessions_grace: 4 * CLOSE_GRACE, // The three steps of the ladder, and as long as one of them to collect.

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use orchflow_core::hub::Hub;
+use orchflow_core::hub::serve::ServiceCounts;
 use orchflow_core::metrics::openmetrics::{self, BuildInfo};
+use orchflow_core::protocol::message::ErrorCode;
 
 use crate::refusal::{Reason, Refusal};
 
@@ -57,8 +59,8 @@ impl Metrics {
         self.panics.fetch_add(1, Relaxed);
     }
 
-    /// The hub's numbers and these, as OpenMetrics text. `unproved` connections stand in the doors.
-    pub(crate) fn render(&self, hub: &Hub, unproved: usize) -> String {
+    /// The hub's numbers, the service's and these, as OpenMetrics text. `unproved` connections stand in the doors.
+    pub(crate) fn render(&self, hub: &Hub, service: &ServiceCounts, unproved: usize) -> String {
         let build = BuildInfo { version: env!("CARGO_PKG_VERSION"), revision: "" };
         let mut text = openmetrics::render(&hub.metrics(), &build);
         text.truncate(text.trim_end_matches("# EOF\n").len());
@@ -85,8 +87,17 @@ impl Metrics {
         family(
             "terminal_refusals",
             "counter",
-            "Connections, requests and messages that were refused.",
+            "Connections, requests over HTTP and messages that were refused by the carrier's rules.",
             &mut Reason::ALL.into_iter().map(|(reason, label)| (format!("{{reason=\"{label}\"}}"), load(&self.refused[reason as usize]))),
+        );
+        let label = |(code, count): (&ErrorCode, &u64)| (format!("{{code=\"{code}\"}}"), *count);
+        let help = "Connections, requests and input that were refused by the protocol's rules.";
+        family("terminal_protocol_refusals", "counter", help, &mut service.refusals.iter().map(label));
+        family(
+            "terminal_sessions_watchable",
+            "gauge",
+            "Sessions that can be watched, ended ones included.",
+            &mut one(service.sessions as u64),
         );
         family("terminal_connection_panics", "counter", "Connections ended by a bug of the server's.", &mut one(load(&self.panics)));
         text.push_str("# EOF\n");
@@ -105,7 +116,9 @@ mod tests {
         metrics.closed(Carrier::Http);
         metrics.opened(Carrier::Unix);
         metrics.refused(&Refusal::TokenInUrl);
-        let text = metrics.render(&Hub::new().unwrap(), 3);
+        let refusals = [(ErrorCode::Forbidden, 2)].into_iter().collect();
+        let counts = ServiceCounts { refusals, ..ServiceCounts::default() };
+        let text = metrics.render(&Hub::new().unwrap(), &counts, 3);
         for line in [
             "terminal_sessions_active 0",
             "terminal_active_connections{carrier=\"http\"} 0",
@@ -114,6 +127,7 @@ mod tests {
             "terminal_unproved_connections 3",
             "terminal_refusals_total{reason=\"token_in_url\"} 1",
             "terminal_refusals_total{reason=\"crowded\"} 0",
+            "terminal_protocol_refusals_total{code=\"forbidden\"} 2",
         ] {
             assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
         }

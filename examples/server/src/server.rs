@@ -176,7 +176,7 @@ impl Server {
 
     /// Everything that is counted, as OpenMetrics text.
     pub(crate) fn numbers(&self) -> String {
-        self.metrics.render(&self.hub, self.tcp.unproved() + self.unix.unproved())
+        self.metrics.render(&self.hub, &self.service.counts(), self.tcp.unproved() + self.unix.unproved())
     }
 
     async fn meet_tcp(self: &Arc<Self>, accepted: io::Result<(TcpStream, SocketAddr)>, tasks: &mut JoinSet<()>) {
@@ -227,7 +227,7 @@ impl Server {
             Ok((pid, place)) => {
                 let standing = Standing::new(place);
                 let deadline = Deadline::new(standing.clone(), Instant::now(), self.limits.proof_wait);
-                let transport = Transport::frames(Socket::new(stream, standing.clone()), deadline);
+                let transport = Transport::bytes(Socket::new(stream, standing.clone()), deadline);
                 let admission = Admission::new(Arc::clone(self), standing);
                 let (server, arrival) = (Arc::clone(self), Arrival { transport, admission, peer: Peer::Unix { pid } });
                 tasks.spawn(async move { connection::serve(&server, arrival).await });

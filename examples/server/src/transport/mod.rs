@@ -1,9 +1,7 @@
-//! An ordered connection of whole binary messages, whatever carries it.
-//!
-//! A message holds whole frames of the protocol: over a WebSocket one or several, over a Unix socket always one. What a peer may do before it has
+//! An ordered connection, whatever carries it: messages of whole frames over a WebSocket, bytes over a Unix socket. What a peer may do before it has
 //! proved who it is is held here, so whoever speaks with it cannot forget to.
 
-mod frames;
+mod bytes;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -14,8 +12,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use ::bytes::Bytes;
 use futures::{Sink, Stream};
+use orchflow_core::hub::serve::Framing;
 use orchflow_core::protocol::message::ErrorCode;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -23,7 +22,7 @@ use tokio::time::timeout;
 use crate::limits::FAREWELL_WAIT;
 use crate::refusal::Refusal;
 use crate::standing::Deadline;
-use frames::Frames;
+use bytes::ByteStream;
 pub(crate) use socket::Socket;
 use websocket::WebSocket;
 
@@ -35,7 +34,7 @@ pub(crate) struct Transport {
 
 enum Wire {
     WebSocket(Box<WebSocket>),
-    Frames(Box<Frames>),
+    Bytes(Box<ByteStream>),
 }
 
 impl Transport {
@@ -46,8 +45,8 @@ impl Transport {
     }
 
     /// Over a Unix socket.
-    pub(crate) fn frames(socket: Socket<UnixStream>, deadline: Deadline) -> Transport {
-        Transport { wire: Wire::Frames(Box::new(Frames::new(socket))), deadline }
+    pub(crate) fn bytes(socket: Socket<UnixStream>, deadline: Deadline) -> Transport {
+        Transport { wire: Wire::Bytes(Box::new(ByteStream::new(socket))), deadline }
     }
 
     /// Tells the peer why this ends, where the carrier has words for it, and waits a moment for it to leave. Nothing more is written after a write that
@@ -56,11 +55,19 @@ impl Transport {
         let farewell = async {
             match self.wire {
                 Wire::WebSocket(socket) => socket.close(&why).await,
-                Wire::Frames(frames) => frames.close().await,
+                Wire::Bytes(bytes) => bytes.close().await,
             }
         };
         // Who does not listen in time, or is gone, has missed it.
         let _ = timeout(FAREWELL_WAIT, farewell).await;
+    }
+
+    /// How frames lie in what it brings.
+    pub(crate) fn framing(&self) -> Framing {
+        match self.wire {
+            Wire::WebSocket(_) => Framing::Messages,
+            Wire::Bytes(_) => Framing::Stream,
+        }
     }
 
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Result<(), TransportError> {
@@ -76,7 +83,7 @@ macro_rules! wire {
     ($transport:expr, $wire:ident => $what:expr) => {
         match &mut $transport.wire {
             Wire::WebSocket($wire) => $what,
-            Wire::Frames($wire) => $what,
+            Wire::Bytes($wire) => $what,
         }
     };
 }
@@ -86,7 +93,7 @@ impl Stream for Transport {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_late(cx)?;
-        wire!(self, wire => wire.poll_message(cx))
+        wire!(self, wire => wire.poll_next(cx))
     }
 }
 

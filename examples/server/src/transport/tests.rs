@@ -40,7 +40,7 @@ fn unix() -> (Transport, Standing, UnixStream) {
     server.set_nonblocking(true).unwrap();
     let (standing, deadline) = stranger();
     let socket = Socket::new(tokio::net::UnixStream::from_std(server).unwrap(), standing.clone());
-    (Transport::frames(socket, deadline), standing, native)
+    (Transport::bytes(socket, deadline), standing, native)
 }
 
 /// A frame of the protocol with so many bytes, header included.
@@ -79,31 +79,6 @@ async fn limits_rise_in_the_middle_of_a_websocket() {
     transport.close(LastWords::from(&refusal)).await;
     let (code, reason) = client.join().unwrap();
     assert_eq!((code, reason), (1009, refusal.to_string()));
-}
-
-#[tokio::test]
-async fn limits_rise_in_the_middle_of_a_unix_connection() {
-    let (mut transport, standing, mut native) = unix();
-    let client = thread::spawn(move || {
-        // Two in one write, and one that is longer than a stranger's may be.
-        native.write_all(&[frame(MESSAGE_UNPROVED_MAX), frame(16)].concat()).unwrap();
-        let mut welcome = vec![0; 20];
-        native.read_exact(&mut welcome).unwrap();
-        native.write_all(&frame(MESSAGE_MAX)).unwrap();
-        native.write_all(&frame(MESSAGE_MAX + 1)).map(drop).unwrap_or_default(); // It may be shown out before it is done.
-        native.read_to_end(&mut Vec::new()).map(drop).unwrap_or_default();
-        welcome
-    });
-    for length in [MESSAGE_UNPROVED_MAX, 16] {
-        assert_eq!(transport.next().await.unwrap().unwrap(), frame(length));
-    }
-    standing.prove();
-    transport.send(frame(20).into()).await.unwrap();
-    assert_eq!(transport.next().await.unwrap().unwrap(), frame(MESSAGE_MAX));
-    let Some(Err(TransportError::Refused(refusal))) = transport.next().await else { panic!("it was taken") };
-    assert_eq!(refusal, Refusal::MessageLong { limit: MESSAGE_MAX });
-    transport.close(LastWords::from(&refusal)).await;
-    assert_eq!(client.join().unwrap(), frame(20));
 }
 
 #[tokio::test]
@@ -157,11 +132,6 @@ async fn peer_that_leaves_ends_the_stream_and_one_that_breaks_off_does_not() {
     let (mut transport, _, native) = unix();
     drop(native);
     assert!(transport.next().await.is_none());
-
-    let (mut transport, _, mut native) = unix();
-    native.write_all(&frame(100)[..50]).unwrap();
-    drop(native);
-    assert!(matches!(transport.next().await, Some(Err(TransportError::Broken(_)))));
 }
 
 #[tokio::test]
@@ -172,7 +142,7 @@ async fn stranger_who_does_not_read_is_not_waited_for() {
     let limit = Duration::from_millis(50);
     let deadline = Deadline::new(standing.clone(), Instant::now(), limit);
     let socket = Socket::new(tokio::net::UnixStream::from_std(server).unwrap(), standing);
-    let mut transport = Transport::frames(socket, deadline);
+    let mut transport = Transport::bytes(socket, deadline);
     let refused = loop {
         if let Err(error) = transport.send(frame(4096).into()).await {
             break error; // Once the kernel's buffer is full, the clock decides.

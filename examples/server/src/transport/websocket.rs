@@ -46,7 +46,7 @@ impl WebSocket {
         WebSocket { inner, raised: false, held_up: false }
     }
 
-    pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, TransportError>>> {
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, TransportError>>> {
         loop {
             // A peer that floods must not keep the others waiting.
             let turn = ready!(coop::poll_proceed(cx));

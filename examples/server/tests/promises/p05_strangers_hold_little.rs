@@ -98,8 +98,11 @@ fn message_of_a_stranger_is_short() {
     let mut native = UnixStream::connect(server.socket()).unwrap();
     native.set_read_timeout(Some(PATIENCE)).unwrap();
     native.write_all(&[0x20, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap(); // 64 KiB follow, it says.
-    assert_eq!(native.read(&mut [0]).unwrap(), 0);
-    assert_eq!(server.metric("terminal_refusals_total{reason=\"message_long\"}"), 4);
+    let mut said = Vec::new();
+    native.read_to_end(&mut said).unwrap();
+    assert!(String::from_utf8_lossy(&said).contains("4096"), "{said:?}");
+    assert_eq!(server.metric("terminal_refusals_total{reason=\"message_long\"}"), 3);
+    assert_eq!(server.metric("terminal_protocol_refusals_total{code=\"malformed\"}"), 1);
 }
 
 /// What a process holds in memory, in KiB.
