@@ -33,8 +33,9 @@ impl Core {
 
     /// Takes back a session that nobody has seen: ends its processes and says nothing of it.
     pub(super) fn withdraw(&self, cell: &Arc<Cell>) {
-        let pty = cell.state.lock().terminal.abandon(&mut Effects::default());
-        self.forget(cell);
+        let mut effects = Effects::default();
+        let pty = cell.state.lock().terminal.abandon(&mut effects);
+        self.forget(cell, &mut effects.wakes);
         self.collect(pty.into_iter().collect());
     }
 

@@ -19,10 +19,11 @@ use super::dispatch::Attention;
 use super::events::Events;
 use super::poller::Poller;
 use super::timers::{Due, TimerKey, Timers};
+use super::waiters::Waiters;
 use crate::id::SessionId;
 use crate::metrics::Metrics;
 use crate::pty::{Doorbell, Pty, PtyBackend, SpawnError};
-use crate::ring::{Pool, writer};
+use crate::ring::{Pool, Wakes, writer};
 use crate::session::{Effects, SessionOptions, Terminal};
 use crate::time::Time;
 
@@ -52,6 +53,8 @@ pub(super) struct Core {
     /// Sessions that wait for memory.
     pub(super) starving: Mutex<Vec<Weak<Cell>>>,
     pub(super) starving_count: AtomicUsize,
+    /// Who waits for the last session to go.
+    pub(super) emptied: Mutex<Waiters>,
 }
 
 /// The sessions that are driven.
@@ -92,6 +95,7 @@ impl Core {
             carried: Mutex::default(),
             starving: Mutex::default(),
             starving_count: AtomicUsize::new(0),
+            emptied: Mutex::default(),
         })
     }
 
@@ -176,7 +180,7 @@ impl Core {
             cell.end(exit, &mut effects.wakes);
         }
         if over {
-            self.forget(cell);
+            self.forget(cell, &mut effects.wakes);
         }
         if effects.starved {
             self.make_room(cell);
@@ -189,13 +193,17 @@ impl Core {
     }
 
     /// Removes a session that is over from the table; handles to it stay valid.
-    pub(super) fn forget(&self, cell: &Arc<Cell>) {
+    pub(super) fn forget(&self, cell: &Arc<Cell>, wakes: &mut Wakes) {
         let mut table = self.table.lock();
         if table.cells.remove(&cell.id).is_some() {
             table.over.retain(|cell| cell.strong_count() > 0);
             table.over.push(Arc::downgrade(cell));
+            let is_empty = table.cells.is_empty();
             drop(table);
             self.metrics.session_closed();
+            if is_empty {
+                self.emptied.lock().take(wakes);
+            }
         }
     }
 

@@ -43,6 +43,7 @@ mod close;
 mod core;
 mod dispatch;
 mod drive;
+mod emptied;
 mod events;
 mod faces;
 mod memory;
@@ -68,6 +69,7 @@ use std::time::Duration;
 use self::core::Core;
 pub use crate::runtime::Turn;
 pub use builder::{HubBuilder, HubOptions};
+pub use emptied::Emptied;
 pub use faces::{Outputs, SessionIo};
 pub use next_event::NextEvent;
 pub use reader::{Output, Reader};
@@ -220,6 +222,11 @@ impl Hub {
     /// How many sessions are driven: those that run, and those that still have processes to be rid of.
     pub fn sessions(&self) -> usize {
         self.inner.core.sessions()
+    }
+
+    /// Completes once no session is driven. One that was opened meanwhile counts.
+    pub fn emptied(&self) -> Emptied {
+        Emptied::new(Arc::clone(&self.inner.core))
     }
 
     /// What the hub counts about itself.

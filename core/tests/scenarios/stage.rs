@@ -276,7 +276,8 @@ impl Stage {
         while self.manual_clock && self.hub.sessions() > 0 {
             self.advance(CLOSE_GRACE).await; // A process that is about to go is looked for at the next rung.
         }
-        until("hub without sessions", || self.hub.sessions() == 0).await
+        within("hub without sessions", self.hub.emptied()).await;
+        assert_eq!(self.hub.sessions(), 0);
     }
 
     /// How many turns the hub makes while nothing happens for `millis`.

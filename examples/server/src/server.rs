@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use orchflow_core::hub::Hub;
 use orchflow_core::hub::serve::{Service, ServiceOptions};
@@ -20,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::connection::{self, Admission, Arrival, Peer};
 use crate::gate::{Gate, Place};
 use crate::http;
-use crate::limits::{ACCEPT_PAUSE, DESCRIPTORS_RESERVED, Limits};
+use crate::limits::{ACCEPT_PAUSE, ACCEPT_QUEUE, DESCRIPTORS_RESERVED, Limits};
 use crate::log::Log;
 use crate::metrics::{Carrier, Metrics};
 use crate::pages::Pages;
@@ -114,7 +113,7 @@ impl Server {
             }
         };
         self.log.event("stopping", &[("signal", &first), ("connections", &tasks.len()), ("sessions", &self.hub.sessions())]);
-        drop(listeners);
+        self.meet_the_queue(listeners, &mut tasks).await;
         let ended = tokio::select! {
             () = self.wind_down(&mut tasks) => Ended::Down,
             signal = signals.next() => Ended::AtOnce(signal),
@@ -137,13 +136,7 @@ impl Server {
         if timeout(self.limits.connections_grace, goodbyes).await.is_err() {
             tasks.shutdown().await; // Whose handles go with them, and so their sessions.
         }
-        let empty = async {
-            // The hub tells of each session's end, and of no last one.
-            while self.hub.sessions() > 0 {
-                sleep(Duration::from_millis(5)).await;
-            }
-        };
-        if timeout(self.limits.sessions_grace, empty).await.is_err() {
+        if timeout(self.limits.sessions_grace, self.hub.emptied()).await.is_err() {
             self.log.event("sessions_killed", &[("sessions", &self.hub.sessions())]);
         }
     }
@@ -177,6 +170,23 @@ impl Server {
     /// Everything that is counted, as OpenMetrics text.
     pub(crate) fn numbers(&self) -> String {
         self.metrics.render(&self.hub, &self.service.counts(), self.tcp.unproved() + self.unix.unproved())
+    }
+
+    /// Lets in who came before the signal and was not met yet, so that the server's end is told to them too and is no reset.
+    async fn meet_the_queue(self: &Arc<Self>, listeners: Listeners, tasks: &mut JoinSet<()>) {
+        // Of the standard library's kind they ask the kernel; tokio's would ask for news it may not have had yet.
+        if let Ok(tcp) = listeners.tcp.into_std() {
+            for (stream, from) in std::iter::from_fn(|| tcp.accept().ok()).take(ACCEPT_QUEUE as usize) {
+                let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                self.meet_tcp(stream.map(|stream| (stream, from)), tasks).await;
+            }
+        }
+        if let Some(Ok(unix)) = listeners.unix.map(UnixListener::into_std) {
+            for (stream, _) in std::iter::from_fn(|| unix.accept().ok()).take(ACCEPT_QUEUE as usize) {
+                let stream = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
+                self.meet_unix(stream, tasks).await;
+            }
+        }
     }
 
     async fn meet_tcp(self: &Arc<Self>, accepted: io::Result<(TcpStream, SocketAddr)>, tasks: &mut JoinSet<()>) {
@@ -301,6 +311,7 @@ async fn accept_unix(listener: Option<&UnixListener>) -> io::Result<UnixStream> 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::time::Duration;
 
     use orchflow_core::hub::Output;
     use orchflow_core::session::SessionOptions;

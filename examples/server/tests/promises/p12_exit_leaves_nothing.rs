@@ -47,6 +47,25 @@ fn everybody_is_told_and_nobody_is_waited_for_long() {
 }
 
 #[test]
+fn who_was_not_met_yet_is_told_too() {
+    let server = Server::start(&[]);
+    server.signal(Signal::STOP);
+    let mut browsers: Vec<_> = (0..20).map(|_| connect(&server)).collect();
+    let mut native = UnixStream::connect(server.socket()).unwrap();
+    native.set_read_timeout(Some(PATIENCE)).unwrap();
+    server.signal(Signal::TERM);
+    server.signal(Signal::CONT);
+    for browser in &mut browsers {
+        assert_eq!(answer(browser).status, 503);
+    }
+    drop(browsers);
+    let mut said = Vec::new();
+    native.read_to_end(&mut said).unwrap();
+    assert!(String::from_utf8_lossy(&said).contains("shutting_down"), "{said:?}");
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
+#[test]
 fn second_signal_ends_it_at_once_and_leaves_nothing_either() {
     let mut server = Server::start(&[]);
     let mut browser = WebSocket::open(&server);
