@@ -48,7 +48,8 @@ fn echo_goes_on_among_eight_floods(setting: Setting) {
 
 fn echo_waits_for_no_more_than_one_read_of_each_flood(setting: Setting) {
     let hosted = setting.driver == Driver::Hosted;
-    setting.play(async |stage| {
+    // However long this thread is kept from running, the key was typed just now.
+    setting.manual_clock().play(async |stage| {
         let (_floods, echo, mut listener) = echo_among_floods(&stage).await;
         let mut longest = 0;
         for key in 0..200 {

@@ -83,8 +83,12 @@ async fn crowd(stage: &Stage) -> (Listener, Session, [Listener; 2]) {
 fn spent_memory_stops_only_the_one_who_needs_more(setting: Setting) {
     setting.pool_bytes(POOL).play(async |stage| {
         let (mut echo, history, mut floods) = crowd(&stage).await;
-        let turns = stage.turns_in(20).await;
-        assert!(turns < 20, "{turns} turns for sessions that wait for memory");
+        let mut turns = Vec::new();
+        for _ in 0..10 {
+            turns.push(stage.turns_in(5).await);
+        }
+        // Who looks again and again does so in each of them.
+        assert!(turns.iter().any(|&turns| turns <= 2), "{turns:?} turns for sessions that wait for memory");
         for key in 0..20 {
             let word = format!("<{key}>");
             echo.reader.session().write(word.as_bytes()).unwrap();

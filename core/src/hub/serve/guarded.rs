@@ -47,19 +47,17 @@ pub(super) struct Guard<'a, T> {
     owner: &'a Guarded<T>,
 }
 
-const HELD: &str = "invariant: only dropping the guard takes the value";
-
 impl<T> Deref for Guard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.value.as_ref().expect(HELD)
+        self.value.as_ref().expect("only dropping the guard takes the value")
     }
 }
 
 impl<T> DerefMut for Guard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.value.as_mut().expect(HELD)
+        self.value.as_mut().expect("only dropping the guard takes the value")
     }
 }
 
