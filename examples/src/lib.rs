@@ -1,1 +1,3 @@
-//! Nothing: the examples are the programs beside this folder.
+//! What more than one program here needs: a client of a server elsewhere.
+
+pub mod remote;
