@@ -5,12 +5,14 @@
 //! 3. No page of another origin can use it.
 //! 4. The token is shown nowhere.
 //! 5. A stranger can hold little, and not for long.
+//! 11. After any break every key and every byte is there once.
 //! 12. Exit leaves nothing.
 //! 13. Every refusal names what, the limit and what to do, and is counted.
 //!
 //! Nothing sleeps: a test waits for bytes, for the end of a connection, for a line of the log, each for a bounded time.
 
 mod browser;
+mod proxy;
 mod server;
 
 mod p01_loopback_unless_asked;
@@ -18,5 +20,6 @@ mod p02_nothing_without_the_token;
 mod p03_no_page_of_another_origin;
 mod p04_token_is_shown_nowhere;
 mod p05_strangers_hold_little;
+mod p11_after_any_break;
 mod p12_exit_leaves_nothing;
 mod p13_refusals_are_named_and_counted;
