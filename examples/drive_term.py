@@ -1,6 +1,7 @@
-"""Drives the `term` example as a person would, in a pseudo-terminal of Python's own.
+"""Drives `term`, or `attach` and a server, as a person would, in a pseudo-terminal of Python's own.
 
-Usage: python3 drive_term.py PATH_OF_TERM. Standard library only. Every wait is for something seen, with a deadline.
+Usage: python3 drive_term.py TERM, or drive_term.py ATTACH SERVER: paths of the programs. Standard library only. Every wait is for
+something seen, with a deadline.
 """
 
 import fcntl
@@ -11,6 +12,7 @@ import select
 import shutil
 import signal
 import struct
+import subprocess
 import sys
 import tempfile
 import termios
@@ -20,13 +22,12 @@ DEADLINE = 20.0
 
 
 class Person:
-    """Somebody at a terminal in which `term` runs a command."""
+    """Somebody at a terminal in which `term` runs a command: a list of a program and its first arguments."""
 
     def __init__(self, term, *command, size=(24, 80)):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.environ["PS1"] = "READY> "
-            os.execv(term, [term, *command])
+            os.execv(term[0], [*term, *command])
         self.resize(*size)
         self.seen = b""
 
@@ -153,21 +154,44 @@ def vim_edits_a_file(term):
             assert file.read() == "hello from inside\n"
 
 
-def main(term):
-    os.environ["TERM"] = "xterm-256color"
-    checks = [
-        passes_keys_output_and_exit_code,
-        every_line_of_a_long_output_arrives_once,
-        tells_the_program_when_the_window_changes,
-        an_interrupt_stops_a_flood_at_once,
-        a_large_paste_arrives_whole,
-        vim_edits_a_file,
-    ]
-    for check in checks:
+CHECKS = [
+    passes_keys_output_and_exit_code,
+    every_line_of_a_long_output_arrives_once,
+    tells_the_program_when_the_window_changes,
+    an_interrupt_stops_a_flood_at_once,
+    a_large_paste_arrives_whole,
+    vim_edits_a_file,
+]
+
+
+def drive(term):
+    for check in CHECKS:
         began = time.monotonic()
         check(term)
         print(f"ok {check.__name__} ({time.monotonic() - began:.2f} s)")
 
 
+def drive_remotely(attach, program):
+    """The same checks through a server of our own, over its WebSocket and its Unix socket."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_RUNTIME_DIR"] = folder
+        server = subprocess.Popen([program, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            link = server.stdout.readline().strip()
+            port = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/#token=.*", link).group(1)
+            os.environ["ORCHFLOW_LINK"] = link
+            for place in ["link", os.path.join(folder, "orchflow", port, "socket")]:
+                drive([attach, place])
+        finally:
+            server.terminate()
+            assert server.wait(DEADLINE) == 0
+
+
+def main(program, server=None):
+    os.environ["TERM"] = "xterm-256color"
+    os.environ["PS1"] = "READY> "
+    drive_remotely(program, server) if server else drive([program])
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

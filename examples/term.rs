@@ -4,26 +4,24 @@
 //! `poll` over what the host cares about and the hub's one descriptor.
 
 use std::error::Error;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use orchflow_core::hub::{Hub, Output, Reader, Session};
 use orchflow_core::limits::TURN_BYTES;
 use orchflow_core::pty::{Command, ExitStatus};
 use orchflow_core::session::{EventKind, SessionOptions, WriteError};
-use orchflow_core::size::Size;
+use orchflow_examples::tty::{self, RawMode, Resized};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
-use signal_hook::consts::SIGWINCH;
+use rustix::termios::isatty;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     if !isatty(io::stdin()) {
         return Err("standard input is not a terminal: run this in one".into());
     }
     let hub = Hub::builder().events().hosted()?;
-    let session = hub.spawn(&command_from_arguments(), SessionOptions::default().size(size_of_terminal()))?;
+    let session = hub.spawn(&command_from_arguments(), SessionOptions::default().size(tty::size()))?;
     let raw = RawMode::enter()?;
     let status = Passthrough::new(hub, session)?.run();
     drop(raw);
@@ -44,19 +42,15 @@ struct Passthrough {
     hub: Hub,
     session: Session,
     reader: Reader,
-    /// Readable when the window has changed its size.
-    resized: UnixStream,
+    resized: Resized,
     /// Typed, and not yet accepted by a session whose input queue was full.
     typed: Vec<u8>,
 }
 
 impl Passthrough {
     fn new(hub: Hub, session: Session) -> io::Result<Self> {
-        let (resized, notify) = UnixStream::pair()?;
-        resized.set_nonblocking(true)?;
-        signal_hook::low_level::pipe::register(SIGWINCH, notify)?;
         let reader = session.reader();
-        Ok(Passthrough { hub, session, reader, resized, typed: Vec::new() })
+        Ok(Passthrough { hub, session, reader, resized: Resized::listen()?, typed: Vec::new() })
     }
 
     fn run(&mut self) -> io::Result<ExitStatus> {
@@ -111,12 +105,9 @@ impl Passthrough {
     }
 
     fn read_keys(&mut self) -> io::Result<()> {
-        let mut keys = [0; 4096];
-        let count = rustix::io::read(borrow_stdin(), &mut keys)?;
-        if count == 0 {
+        if tty::read_keys(&mut self.typed)? == 0 {
             self.session.close(orchflow_core::limits::CLOSE_GRACE); // Our terminal is gone; so is its reader.
         }
-        self.typed.extend_from_slice(&keys[..count]);
         self.type_in()
     }
 
@@ -135,39 +126,10 @@ impl Passthrough {
     }
 
     fn pass_size_on(&mut self) -> io::Result<()> {
-        while self.resized.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
-        match self.session.resize(size_of_terminal()) {
+        self.resized.silence();
+        match self.session.resize(tty::size()) {
             Ok(_) | Err(WriteError::Closed) => Ok(()),
             Err(error) => Err(io::Error::other(error)),
         }
-    }
-}
-
-fn borrow_stdin() -> BorrowedFd<'static> {
-    rustix::stdio::stdin()
-}
-
-/// The size of the terminal we are in, or the usual one when it does not know.
-fn size_of_terminal() -> Size {
-    tcgetwinsize(io::stdout()).ok().and_then(|size| Size::new(size.ws_col, size.ws_row).ok()).unwrap_or_default()
-}
-
-/// Our own terminal in raw mode, until dropped.
-struct RawMode(Termios);
-
-impl RawMode {
-    fn enter() -> io::Result<Self> {
-        let before = tcgetattr(io::stdin())?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
-        Ok(RawMode(before))
-    }
-}
-
-impl Drop for RawMode {
-    fn drop(&mut self) {
-        // If even this fails there is no terminal left to restore.
-        let _gone = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
 }

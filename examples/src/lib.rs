@@ -1,3 +1,4 @@
-//! What more than one program here needs: a client of a server elsewhere.
+//! What more than one program here needs: a client of a server elsewhere, and the terminal one sits at.
 
 pub mod remote;
+pub mod tty;

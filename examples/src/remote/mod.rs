@@ -169,7 +169,8 @@ impl Remote {
         }
     }
 
-    fn send(&mut self) {
+    /// Writes what waits, as far as there is room: after the events of a [`turn`](Remote::turn), and what was said to them.
+    pub fn send(&mut self) {
         if let Some(link) = &mut self.link
             && link.send(&mut self.peer).is_err()
         {

@@ -1,4 +1,4 @@
-//! The examples, built as users would, and run: each `embed_*` must reach its end by itself.
+//! The examples, built as users would, and run: each `embed_*` must reach its end by itself, `term` and `attach` are driven.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::work::{Outcome, Work};
 
 /// An example that has not ended by then hangs.
 const RUN_MAX: Duration = Duration::from_secs(60);
-/// Drives the example `term` through a terminal of its own; its argument is the built program.
+/// Drives `term`, or `attach` and a server, through a terminal of its own; its arguments are the built programs.
 const DRIVER: &str = "examples/drive_term.py";
 
 pub(crate) fn examples(work: &mut Work<'_>) -> Outcome {
@@ -19,13 +19,15 @@ pub(crate) fn examples(work: &mut Work<'_>) -> Outcome {
         work.run_within(Command::new(&example.path), RUN_MAX)?;
         ran.push(example.name.as_str());
     }
-    if work.exists(DRIVER) {
-        let Some(term) = built.iter().find(|example| example.name == "term") else {
-            return work.fail(format_args!("{DRIVER} is there, but the example `term` is not"));
-        };
-        work.run_within(tool("python3", &[DRIVER, &term.path]), RUN_MAX)?;
-        ran.push("term");
-    }
+    let server = cargo(&["build", "--release", "--package", "orchflow-server", "--message-format=json"]);
+    let server = build(work, server)?;
+    let program = |name: &str| built.iter().chain(&server).find(|program| program.name == name);
+    let (Some(term), Some(attach), Some(server)) = (program("term"), program("attach"), program("orchflow-server")) else {
+        return work.fail(format_args!("`term`, `attach` or the server was not built"));
+    };
+    work.run_within(tool("python3", &[DRIVER, &term.path]), RUN_MAX)?;
+    work.run_within(tool("python3", &[DRIVER, &attach.path, &server.path]), RUN_MAX)?;
+    ran.extend(["term", "attach"]);
     work.note = format!("{} built, ran {}", built.len(), ran.join(", "));
     Ok(())
 }
