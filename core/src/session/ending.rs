@@ -2,7 +2,8 @@
 //!
 //! The two come in either order. When something the process left behind (an orphan) holds the terminal open, the
 //! stream has no end of its own; then silence for [`EndingLimits::quiet`], or [`EndingLimits::max`] in all, must do. That clock stands still
-//! while reading is stopped for a slow reader: what was not read was not drained.
+//! while reading is stopped for a slow reader: what was not read was not drained. Where nobody of the session is left, silence alone does
+//! not do: a process that is just being started may hold a copy of the terminal for a moment.
 
 use std::time::Duration;
 
@@ -69,6 +70,14 @@ impl Ending {
     pub(super) fn handle_output(&mut self, now: Time) {
         if let Some(drain) = &mut self.drain {
             drain.quiet_until = now + self.limits.quiet;
+        }
+    }
+
+    /// Nobody of the session is left, so what holds the terminal open is no orphan of its own: a process that another thread is just
+    /// starting and that lets go of it as it becomes its program, or one that has left the session. It has the longest time.
+    pub(super) fn handle_nobody_left(&mut self) {
+        if let Some(drain) = &mut self.drain {
+            drain.quiet_until = drain.max_until;
         }
     }
 
@@ -160,6 +169,16 @@ mod tests {
         ending.handle_exit(Time::ZERO, OK, false);
         assert!(!ending.is_patience_over(Time::from_millis(500), false)); // The host slept; output may wait.
         assert!(ending.is_patience_over(Time::from_millis(500), true));
+    }
+
+    #[test]
+    fn silence_proves_nothing_once_nobody_of_the_session_is_left() {
+        let mut ending = ending();
+        ending.handle_exit(Time::ZERO, OK, false);
+        ending.handle_nobody_left();
+        assert_eq!(ending.poll_timeout(), Some(Time::from_millis(1000)));
+        assert!(!ending.is_patience_over(Time::from_millis(999), true));
+        assert!(ending.is_patience_over(Time::from_millis(1000), true));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use orchflow_core::flow::FlowLimits;
 use orchflow_core::limits::{DRAIN_MAX, DRAIN_QUIET, READ_MAX};
 use orchflow_core::pty::{Exit, ExitStatus, Signal};
 use orchflow_core::session::SessionOptions;
+use rustix::fs::{Mode, OFlags};
 
 use crate::act::{Act, flood_bytes};
 use crate::listener::{Listener, assert_same};
@@ -15,6 +16,7 @@ use crate::stage::{Provider, Setting, until, within};
 scenarios! {
     both: silent_orphan_is_left_after_the_quiet_time, talking_orphan_is_left_after_the_longest_time,
         end_is_told_although_the_reader_does_not_read, patience_with_an_orphan_does_not_run_while_nobody_reads;
+    unix: who_only_passes_by_is_no_orphan;
 }
 
 const ORPHANED: Exit = Exit { status: ExitStatus::Code(7), orphaned: true };
@@ -115,5 +117,32 @@ fn patience_with_an_orphan_does_not_run_while_nobody_reads(setting: Setting) {
         let (exit, ()) = join(listener.end(), time).await;
         assert_eq!(exit, ORPHANED);
         assert_same(&listener.heard, flood_bytes(0..listener.heard.len()));
+    });
+}
+
+/// As a process does that another thread is just starting, somebody outside the session holds the terminal for a moment.
+fn who_only_passes_by_is_no_orphan(setting: Setting) {
+    setting.manual_clock().play(async |stage| {
+        let session = stage.spawn(Act::new().in_shell("tty").gate("leave").print("bye").exit(7));
+        let mut listener = Listener::new(session.reader());
+        listener.hear("\r\n").await;
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let passer_by = rustix::fs::open(listener.text().trim_end(), flags, Mode::empty()).unwrap();
+        stage.release("leave");
+        listener.hear("bye").await;
+        stage.process_exited(&session).await;
+        stage.advance(DRAIN_QUIET).await;
+        assert_eq!(session.exit(), None, "a passer-by was taken for an orphan");
+        drop(passer_by);
+        assert_eq!(listener.end().await, Exit { orphaned: false, ..ORPHANED });
+
+        // Who has left the session and stays is one, after the longest time.
+        let act = Act::new().in_shell("setsid -f sh -c 'echo up; exec sleep 1000'").gate("leave at last").exit(7);
+        let session = stage.spawn(act);
+        Listener::new(session.reader()).hear("up").await;
+        stage.release("leave at last");
+        stage.process_exited(&session).await;
+        stage.advance(DRAIN_MAX).await;
+        assert_eq!(within("the exit", session.exited()).await, ORPHANED);
     });
 }

@@ -94,6 +94,16 @@ pub(super) const LIST: &[Protection] = &[
         tests: "orphans::silent_orphan_is_left_after_the_quiet_time::hosted",
     },
     Protection {
+        hazards: &[1, 3],
+        name: "silence proves no orphan where nobody of the session is left",
+        file: "core/src/session/terminal/mod.rs",
+        after: "if !too_long && ",
+        code: "self.pty.as_mut().is_some_and(|pty| !pty.has_processes())",
+        removed: "false",
+        program: "scenarios",
+        tests: "orphans::who_only_passes_by_is_no_orphan::hosted",
+    },
+    Protection {
         hazards: &[3],
         name: "an orphan that talks on is listened to for a bounded time",
         file: "core/src/session/ending.rs",

@@ -379,10 +379,14 @@ impl Terminal {
                 ReadTurn::Starved => return,
             }
         }
-        if self.exit.is_none()
-            && (too_long || self.ending.is_patience_over(now, drained))
-            && let Some(exit) = self.ending.exit(true)
-        {
+        if self.exit.is_some() || !(too_long || self.ending.is_patience_over(now, drained)) {
+            return;
+        }
+        if !too_long && self.pty.as_mut().is_some_and(|pty| !pty.has_processes()) {
+            self.ending.handle_nobody_left();
+            return;
+        }
+        if let Some(exit) = self.ending.exit(true) {
             self.finish(exit, effects);
             self.settle(now, effects);
         }
