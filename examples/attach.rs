@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use orchflow_core::peer::client::{Event, InputError};
 use orchflow_core::protocol::frame::StreamId;
-use orchflow_core::protocol::message::{Geometry, Spawn};
+use orchflow_core::protocol::message::Spawn;
 use orchflow_core::protocol::token::{Pass, Role, Token};
 use orchflow_core::pty::ExitStatus;
 use orchflow_examples::remote::{Address, Remote};
@@ -34,7 +34,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     if !isatty(io::stdin()) {
         return Err("standard input is not a terminal: run this in one".into());
     }
-    let spawn = Spawn { program: arguments.next(), args: arguments.collect(), size: Some(size()), ..Spawn::default() };
+    let spawn = Spawn { program: arguments.next(), args: arguments.collect(), size: Some(tty::size()), ..Spawn::default() };
     let mut remote = Remote::new(address, pass)?;
     let stream = remote.peer().spawn(spawn)?;
     let resized = Resized::listen()?;
@@ -60,10 +60,6 @@ fn server(place: &str) -> Result<(Address, Pass), Box<dyn Error>> {
     let (authority, pass) = parts.ok_or("ORCHFLOW_LINK is no link of a server: http://HOST:PORT/#token=...")?;
     let at = authority.to_socket_addrs()?.next().ok_or("the link's host has no address")?;
     Ok((Address::WebSocket { at, authority: authority.to_owned() }, Pass::from_text(pass)?))
-}
-
-fn size() -> Geometry {
-    Geometry { size: tty::size(), pixels: None }
 }
 
 /// Between the terminal we are in and the one that is there.
@@ -141,7 +137,7 @@ impl Passthrough {
         }
         let (peer, stream) = (self.remote.peer(), self.stream);
         if self.has_new_size {
-            self.has_new_size = peer.resize(stream, size()).is_err();
+            self.has_new_size = peer.resize(stream, tty::size()).is_err();
         }
         if self.typed.is_empty() {
             return;

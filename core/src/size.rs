@@ -1,4 +1,4 @@
-//! A terminal's size in cells, checked once where it enters.
+//! A terminal's size in cells, checked once where it enters, and in pixels where its window knows them.
 
 use std::fmt;
 
@@ -12,11 +12,21 @@ use crate::limits::CELLS_MAX;
 pub struct Size {
     cols: u16,
     rows: u16,
+    pixels: Option<Pixels>,
+}
+
+/// The size of a text area in pixels, for programs that draw pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pixels {
+    /// From left to right.
+    pub width: u16,
+    /// From top to bottom.
+    pub height: u16,
 }
 
 impl Size {
     /// 80 columns by 24 rows, what a program assumes when nobody tells.
-    pub const DEFAULT: Size = Size { cols: 80, rows: 24 };
+    pub const DEFAULT: Size = Size { cols: 80, rows: 24, pixels: None };
 
     /// A size of `cols` columns by `rows` rows.
     ///
@@ -35,7 +45,7 @@ impl Size {
         if cols == 0 || rows == 0 || cols as u32 * rows as u32 > CELLS_MAX {
             return Err(SizeError { cols, rows });
         }
-        Ok(Size { cols, rows })
+        Ok(Size { cols, rows, pixels: None })
     }
 
     /// Columns.
@@ -46,6 +56,16 @@ impl Size {
     /// Rows.
     pub const fn rows(self) -> u16 {
         self.rows
+    }
+
+    /// The same, of a window with so many pixels.
+    pub const fn with_pixels(self, pixels: Option<Pixels>) -> Size {
+        Size { pixels, ..self }
+    }
+
+    /// The whole text area in pixels, where the window knows them.
+    pub const fn pixels(self) -> Option<Pixels> {
+        self.pixels
     }
 }
 

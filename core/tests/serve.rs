@@ -16,13 +16,13 @@ use orchflow_core::limits::FRAME_MAX;
 use orchflow_core::protocol::frame::{Frame, Frames, StreamId};
 use orchflow_core::protocol::handshake::{Nonce, Transcript};
 use orchflow_core::protocol::message::{
-    Act, Attach, ClientLimits, Close, Control, ErrorCode, Geometry, Hello, Input, Message, Proof, Resize, ResumePoint, Spawn, Start,
-    Welcome,
+    Act, Attach, ClientLimits, Close, Control, ErrorCode, Hello, Input, Message, Proof, Resize, ResumePoint, Spawn, Start, Welcome,
 };
 use orchflow_core::protocol::negotiation::{Features, VERSIONS, Versions};
 use orchflow_core::protocol::token::{Role, Token};
 use orchflow_core::pty::scripted::{Script, ScriptedPtys};
 use orchflow_core::pty::{Command, ExitStatus};
+use orchflow_core::size::Size;
 
 const AUTHORITY: &str = "127.0.0.1:7681";
 
@@ -384,7 +384,7 @@ fn frames_that_crossed_with_the_end_of_their_stream_are_ignored() {
         line.enter(&token(), hello(Role::Owner)).await.unwrap();
         line.send(9, Message::Input(Input { sequence: 1, bytes: "x".into(), urgent: false, reply: false }));
         line.send(9, Message::Ack { rendered: 7 });
-        line.send(9, Message::Resize(Resize { number: 1, size: Geometry::default() }));
+        line.send(9, Message::Resize(Resize { number: 1, size: Size::default() }));
         line.send(9, Message::Control(Control { number: 2, act: Act::Reset }));
         line.send(9, Message::Close(Close { number: 3, session: None, grace_ms: 0 }));
         line.send(9, Message::Detach { number: 4 });

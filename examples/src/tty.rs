@@ -4,13 +4,16 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use orchflow_core::size::Size;
+use orchflow_core::size::{Pixels, Size};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use signal_hook::consts::SIGWINCH;
 
 /// Its size, or the usual one when it does not know.
 pub fn size() -> Size {
-    tcgetwinsize(io::stdout()).ok().and_then(|size| Size::new(size.ws_col, size.ws_row).ok()).unwrap_or_default()
+    let Ok(told) = tcgetwinsize(io::stdout()) else { return Size::DEFAULT };
+    let pixels = Pixels { width: told.ws_xpixel, height: told.ws_ypixel };
+    let known = pixels.width > 0 && pixels.height > 0;
+    Size::new(told.ws_col, told.ws_row).unwrap_or_default().with_pixels(known.then_some(pixels))
 }
 
 /// The keys that are there; none at its end.

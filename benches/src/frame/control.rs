@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use orchflow_core::limits::FRAME_MAX;
 use orchflow_core::protocol::frame::{Frames, StreamId};
-use orchflow_core::protocol::message::{Attached, Geometry, Message};
+use orchflow_core::protocol::message::{Attached, Message};
 use orchflow_core::protocol::token::Role;
 use orchflow_core::size::Size;
 
@@ -43,7 +43,7 @@ fn measure(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
         start: 65_536,
         end: 70_000,
         input: 41,
-        size: Geometry::from(Size::DEFAULT),
+        size: Size::DEFAULT,
         replies: true,
         title: "tests".to_owned(),
     };

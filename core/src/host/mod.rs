@@ -146,8 +146,7 @@ impl Host {
             }
             EventKind::Resized { number, size } => {
                 let Some(known) = self.sessions.get_mut(&session) else { return };
-                known.size.size = size;
-                let size = known.size;
+                known.size = size;
                 self.tell(session, &Notice::Resized { number, size });
             }
             EventKind::ProcessExited(status) => {

@@ -1,8 +1,9 @@
 //! What one who watches a session must hear of, though somebody else did it.
 
 use super::Settled;
-use crate::protocol::message::{Geometry, InputDropped};
+use crate::protocol::message::InputDropped;
 use crate::pty::ExitStatus;
+use crate::size::Size;
 
 /// Something to tell a lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub enum Notice {
         /// The terminal's own number of the request.
         number: u64,
         /// The size that resulted.
-        size: Geometry,
+        size: Size,
     },
     /// The process ended.
     ProcessExited {

@@ -2,7 +2,7 @@
 
 use super::LaneId;
 use super::inputs::Inputs;
-use crate::protocol::message::{ClientId, Geometry};
+use crate::protocol::message::ClientId;
 use crate::protocol::token::Role;
 use crate::pty::ExitStatus;
 use crate::size::Size;
@@ -33,7 +33,7 @@ pub struct Watcher {
     /// As what.
     pub role: Role,
     /// Its window.
-    pub window: Option<Geometry>,
+    pub window: Option<Size>,
 }
 
 /// One session.
@@ -46,7 +46,7 @@ pub struct Known {
     /// When it was started.
     pub started: Time,
     /// The terminal's size.
-    pub size: Geometry,
+    pub size: Size,
     /// How its process ended.
     pub status: Option<ExitStatus>,
     /// When all of it had ended.
@@ -65,7 +65,7 @@ pub struct Known {
 
 impl Known {
     /// A session that was just started.
-    pub fn new(program: String, title: String, size: Geometry, now: Time) -> Known {
+    pub fn new(program: String, title: String, size: Size, now: Time) -> Known {
         Known {
             program,
             title,
@@ -115,16 +115,18 @@ impl Known {
     }
 
     /// The window at `lane` has this size now. Returns the size that the terminal should have.
-    pub fn window(&mut self, lane: LaneId, window: Geometry, policy: SizePolicy) -> Option<Size> {
+    pub fn window(&mut self, lane: LaneId, window: Size, policy: SizePolicy) -> Option<Size> {
         let watcher = self.watchers.iter_mut().find(|watcher| watcher.lane == lane && watcher.role.types())?;
         watcher.window = Some(window);
         match policy {
             SizePolicy::Fixed => None,
-            SizePolicy::Latest => Some(window.size),
+            SizePolicy::Latest => Some(window),
             SizePolicy::Smallest => {
                 let windows = || self.watchers.iter().filter(|watcher| watcher.role.types()).filter_map(|watcher| watcher.window);
-                let (cols, rows) = (windows().map(|w| w.size.cols()).min()?, windows().map(|w| w.size.rows()).min()?);
-                Size::new(cols, rows).ok()
+                let (cols, rows) = (windows().map(Size::cols).min()?, windows().map(Size::rows).min()?);
+                let smallest = Size::new(cols, rows).ok()?;
+                // Where no window has just this size the pixels are nobody's.
+                Some(windows().find(|window| window.with_pixels(None) == smallest).unwrap_or(smallest))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::LaneId;
 use crate::id::SessionId;
-use crate::protocol::message::{Geometry, Refusal, Spawn};
+use crate::protocol::message::{Refusal, Spawn};
 use crate::pty::{Signal, Target};
 use crate::ring::Mode;
 use crate::session::{ResumeError, Suspension, WriteError};
@@ -28,7 +28,7 @@ pub trait Terminals {
     ///
     /// # Errors
     /// What to tell the client.
-    fn spawn(&mut self, spawn: &Spawn, size: Geometry) -> Result<Started, Refusal>;
+    fn spawn(&mut self, spawn: &Spawn, size: Size) -> Result<Started, Refusal>;
 
     /// As [`Session::write`](crate::hub::Session::write) and its urgent sister: returns how many bytes were accepted.
     ///

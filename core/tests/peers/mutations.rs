@@ -4,14 +4,15 @@ use bytes::BytesMut;
 use orchflow_core::protocol::frame::{Flags, Frame};
 use orchflow_core::protocol::kind::{Kind, Sender};
 use orchflow_core::protocol::message::{
-    Act, Attach, Attached, Close, Control, Detached, Ended, ErrorCode, Exited, Gap, GapReason, Geometry, Goodbye, Input, InputDropped,
-    InputRefused, Message, Output, Refusal, Resize, Resized, Sessions, Spawn, Spawned, Start, Viewers,
+    Act, Attach, Attached, Close, Control, Detached, Ended, ErrorCode, Exited, Gap, GapReason, Goodbye, Input, InputDropped, InputRefused,
+    Message, Output, Refusal, Resize, Resized, Sessions, Spawn, Spawned, Start, Viewers,
 };
 use orchflow_core::protocol::token::Role;
 use orchflow_core::pty::{ExitStatus, Signal, Target};
 
 use crate::dice::Dice;
 use crate::rig::{client_takes, on, server_takes};
+use orchflow_core::size::Size;
 
 const CONVERSATIONS: u64 = if cfg!(debug_assertions) { 4_000 } else { 40_000 };
 
@@ -21,7 +22,7 @@ fn message(sender: Sender, dice: &mut Dice) -> Message {
     let session = dice.below(4) as u64;
     let (offset, len) = (dice.below(4) as u64 * 3, dice.below(3) * 3);
     let bytes = || bytes::Bytes::from(vec![b'a'; len]);
-    let size = Geometry::default();
+    let size = Size::default();
     let (code, status) = (ErrorCode::ALL[dice.below(ErrorCode::ALL.len())], ExitStatus::Code(3));
     let client = [
         Message::Ping { echo: number },
@@ -85,7 +86,7 @@ fn conversation(sender: Sender, dice: &mut Dice) -> Vec<u8> {
     let mut bytes = BytesMut::from(&[dice.next() as u8][..]);
     if sender == Sender::Server && dice.one_in(2) {
         // The answers to what was asked for, so that there is something to disturb.
-        let spawned = Spawned { number: 1, session: 1, pid: None, size: Geometry::default(), replies: true };
+        let spawned = Spawned { number: 1, session: 1, pid: None, size: Size::default(), replies: true };
         bytes.extend_from_slice(&on(1, Message::Spawned(spawned)));
     } else if sender == Sender::Client && dice.one_in(2) {
         bytes.extend_from_slice(&on(1, Message::Spawn(Box::default())));

@@ -16,7 +16,7 @@ use orchflow_core::peer::server::{ServerPeer, World};
 use orchflow_core::protocol::frame::{Frame, Frames, StreamId};
 use orchflow_core::protocol::handshake::{Nonce, Transcript};
 use orchflow_core::protocol::message::{
-    Attach, Challenge, ClientId, ErrorCode, Geometry, Hello, InstanceId, Message, Proof, Refusal, ServerLimits, Spawn, Start, Welcome,
+    Attach, Challenge, ClientId, ErrorCode, Hello, InstanceId, Message, Proof, Refusal, ServerLimits, Spawn, Start, Welcome,
 };
 use orchflow_core::protocol::negotiation::{Agreed, Features, VERSIONS};
 use orchflow_core::protocol::token::{ResumeSecret, Role, Token};
@@ -45,7 +45,7 @@ const SESSIONS_MAX: usize = 16;
 const INPUT_MAX: usize = 64 << 10;
 
 impl Terminals for Pretended {
-    fn spawn(&mut self, spawn: &Spawn, _: Geometry) -> Result<Started, Refusal> {
+    fn spawn(&mut self, spawn: &Spawn, _: Size) -> Result<Started, Refusal> {
         if self.sessions.len() >= SESSIONS_MAX {
             return Err(Refusal::new(spawn.number, ErrorCode::TooMany, "enough"));
         }

@@ -2,7 +2,7 @@
 
 use orchflow_core::pty::{Signal, Target};
 use orchflow_core::session::{EventKind, SessionOptions};
-use orchflow_core::size::Size;
+use orchflow_core::size::{Pixels, Size};
 
 use crate::act::Act;
 use crate::listener::{Listener, assert_same};
@@ -27,13 +27,18 @@ fn size_is_there_before_the_program(setting: Setting) {
 
 fn resize_reaches_the_program(setting: Setting) {
     setting.play(async |stage| {
-        let session = stage.spawn(Act::new().print("ready").gate("resized").print_size());
+        let session = stage.spawn(Act::new().print("ready").gate("resized").print_size().hang());
         let mut listener = Listener::new(session.reader());
         listener.hear("ready").await;
         assert_eq!(session.resize(size(101, 31)).unwrap(), 1);
         assert_eq!(stage.event("acknowledged resize", resized).await, (1, size(101, 31)));
         stage.release("resized");
         listener.hear("31 101\r\n").await;
+
+        // What resulted is asked of the terminal, so the pixels are there too.
+        let with_pixels = size(101, 31).with_pixels(Some(Pixels { width: 1_010, height: 620 }));
+        assert_eq!(session.resize(with_pixels).unwrap(), 2);
+        assert_eq!(stage.event("acknowledged resize", resized).await, (2, with_pixels));
     });
 }
 

@@ -6,7 +6,7 @@ use orchflow_core::protocol::frame::StreamId;
 use orchflow_core::protocol::message::*;
 use orchflow_core::protocol::token::Role;
 use orchflow_core::pty::ExitStatus;
-use orchflow_core::size::Size;
+use orchflow_core::size::{Pixels, Size};
 use orchflow_core::time::Time;
 use proptest::collection::vec;
 use proptest::option::of;
@@ -17,9 +17,9 @@ fn number() -> impl Strategy<Value = u64> {
     prop_oneof![0..1000_u64, 0..=NUMBER_MAX]
 }
 
-fn geometry() -> impl Strategy<Value = Geometry> {
+fn size() -> impl Strategy<Value = Size> {
     let pixels = of((any::<u16>(), any::<u16>()).prop_map(|(width, height)| Pixels { width, height }));
-    (1..2000_u16, 1..2000_u16, pixels).prop_map(|(cols, rows, pixels)| Geometry { size: Size::new(cols, rows).unwrap(), pixels })
+    (1..2000_u16, 1..2000_u16, pixels).prop_map(|(cols, rows, pixels)| Size::new(cols, rows).unwrap().with_pixels(pixels))
 }
 
 fn status() -> impl Strategy<Value = ExitStatus> {
@@ -36,19 +36,19 @@ fn code() -> impl Strategy<Value = ErrorCode> {
 
 fn spawn() -> impl Strategy<Value = Message> {
     let env = vec((".*", of(".*")), 0..5);
-    (number(), of(".*"), vec(".*", 0..5), env, of(".*"), of(geometry()), ".*").prop_map(|(number, program, args, env, cwd, size, title)| {
+    (number(), of(".*"), vec(".*", 0..5), env, of(".*"), of(size()), ".*").prop_map(|(number, program, args, env, cwd, size, title)| {
         Message::Spawn(Box::new(Spawn { number, program, args, env, cwd, size, title }))
     })
 }
 
 fn attach() -> impl Strategy<Value = Message> {
     let start = prop_oneof![number().prop_map(Start::Offset), number().prop_map(Start::Tail)];
-    (number(), number(), start, of(role()), of(geometry()), any::<bool>())
+    (number(), number(), start, of(role()), of(size()), any::<bool>())
         .prop_map(|(number, session, start, role, size, lossy)| Message::Attach(Attach { number, session, start, role, size, lossy }))
 }
 
 fn attached() -> impl Strategy<Value = Message> {
-    (number(), number(), role(), number(), number(), number(), geometry(), any::<bool>(), ".*").prop_map(
+    (number(), number(), role(), number(), number(), number(), size(), any::<bool>(), ".*").prop_map(
         |(number, session, role, start, end, input, size, replies, title)| {
             Message::Attached(Box::new(Attached { number, session, role, start, end, input, size, replies, title }))
         },
@@ -56,7 +56,7 @@ fn attached() -> impl Strategy<Value = Message> {
 }
 
 fn sessions() -> impl Strategy<Value = Message> {
-    let info = (number(), ".*", ".*", geometry(), number(), number(), any::<u32>(), of(status())).prop_map(
+    let info = (number(), ".*", ".*", size(), number(), number(), any::<u32>(), of(status())).prop_map(
         |(session, title, program, size, age_ms, end, viewers, status)| SessionInfo {
             session,
             title,
@@ -91,8 +91,8 @@ fn flowing() -> impl Strategy<Value = Message> {
         (number(), code(), ".*", any::<bool>()).prop_map(|(sequence, code, message, retryable)| {
             Message::InputRefused(InputRefused { sequence, code, message, retryable })
         }),
-        (number(), geometry()).prop_map(|(number, size)| Message::Resize(Resize { number, size })),
-        (number(), geometry()).prop_map(|(number, size)| Message::Resized(Resized { number, size })),
+        (number(), size()).prop_map(|(number, size)| Message::Resize(Resize { number, size })),
+        (number(), size()).prop_map(|(number, size)| Message::Resized(Resized { number, size })),
         (number(), status()).prop_map(|(offset, status)| Message::ProcessExited(Exited { offset, status })),
         (number(), status(), any::<bool>()).prop_map(|(offset, status, orphaned)| Message::Exit(Ended { offset, status, orphaned })),
         number().prop_map(|rendered| Message::Ack { rendered }),

@@ -7,7 +7,7 @@ use orchflow_core::protocol::message::*;
 use orchflow_core::protocol::negotiation::{Features, VERSIONS, Versions};
 use orchflow_core::protocol::token::{Pass, ResumeSecret, Role, Token};
 use orchflow_core::pty::{ExitStatus, Signal, Target};
-use orchflow_core::size::Size;
+use orchflow_core::size::{Pixels, Size};
 use orchflow_core::time::Time;
 
 /// A frame and what to call it.
@@ -287,10 +287,10 @@ fn stream(message: Message) -> Frame {
     message.into_frame(StreamId::new(3))
 }
 
-fn size() -> Geometry {
-    Geometry::from(Size::new(120, 40).unwrap())
+fn size() -> Size {
+    Size::new(120, 40).unwrap()
 }
 
-fn with_pixels() -> Geometry {
-    Geometry { pixels: Some(Pixels { width: 1_080, height: 800 }), ..size() }
+fn with_pixels() -> Size {
+    size().with_pixels(Some(Pixels { width: 1_080, height: 800 }))
 }

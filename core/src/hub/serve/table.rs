@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::host::{LaneId, Started, Terminals};
 use crate::hub::{Hub, Reader, Session};
 use crate::id::SessionId;
-use crate::protocol::message::{ErrorCode, Geometry, Refusal, Spawn};
+use crate::protocol::message::{ErrorCode, Refusal, Spawn};
 use crate::pty::{Command, Signal, SpawnError, Target};
 use crate::ring::Mode;
 use crate::session::{ResumeError, SessionOptions, Suspension, WriteError};
@@ -65,10 +65,10 @@ impl Table {
 }
 
 impl Terminals for Table {
-    fn spawn(&mut self, spawn: &Spawn, size: Geometry) -> Result<Started, Refusal> {
+    fn spawn(&mut self, spawn: &Spawn, size: Size) -> Result<Started, Refusal> {
         let command = self.command(spawn);
         let program = command.program().to_string_lossy().into_owned();
-        let session = self.hub.spawn(&command, self.options.size(size.size)).map_err(|error| {
+        let session = self.hub.spawn(&command, self.options.size(size)).map_err(|error| {
             let code = match error {
                 SpawnError::TooManySessions { .. } | SpawnError::Exhausted { .. } => ErrorCode::TooMany,
                 SpawnError::Closed | SpawnError::Forked => ErrorCode::ShuttingDown,

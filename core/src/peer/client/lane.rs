@@ -1,7 +1,8 @@
 //! One stream as its client keeps it: which bytes came, which were rendered, and what it takes to come back.
 
-use crate::protocol::message::{Attach, Credit, Geometry, Start};
+use crate::protocol::message::{Attach, Credit, Start};
 use crate::protocol::token::Role;
+use crate::size::Size;
 
 /// The books of one stream.
 #[derive(Debug)]
@@ -13,7 +14,7 @@ pub(super) struct Lane {
     role: Option<Role>,
     lossy: bool,
     /// The size of the client's window, as last asked for.
-    pub(super) size: Option<Geometry>,
+    pub(super) size: Option<Size>,
     /// The offset after the last byte that came.
     received: u64,
     /// The offset after the last one rendered.
@@ -37,7 +38,7 @@ pub(super) enum Phase {
 
 impl Lane {
     /// A stream that request `number` asks for.
-    pub(super) fn spawning(number: u64, size: Option<Geometry>) -> Lane {
+    pub(super) fn spawning(number: u64, size: Option<Size>) -> Lane {
         Lane { phase: Phase::Opening(number), session: None, role: None, lossy: false, size, received: 0, rendered: 0, acked: 0 }
     }
 

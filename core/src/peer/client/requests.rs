@@ -14,7 +14,8 @@ use super::outbox::Outbox;
 use super::{AskError, ClientPeer, Event, InputError, Phase};
 use crate::limits::{INPUT_ENTRY_BYTES, INPUT_PIECE_BYTES, REQUESTS_MAX, SPAWNS_REMEMBERED};
 use crate::protocol::frame::StreamId;
-use crate::protocol::message::{Act, Attach, Close, Control, ErrorCode, Geometry, Message, Refusal, Resize, Spawn};
+use crate::protocol::message::{Act, Attach, Close, Control, ErrorCode, Message, Refusal, Resize, Spawn};
+use crate::size::Size;
 use crate::time::Time;
 
 /// A request without an answer.
@@ -113,7 +114,7 @@ impl ClientPeer {
     ///
     /// # Errors
     /// [`AskError::NotOpen`], [`AskError::Requests`].
-    pub fn resize(&mut self, stream: StreamId, size: Geometry) -> Result<u64, AskError> {
+    pub fn resize(&mut self, stream: StreamId, size: Size) -> Result<u64, AskError> {
         self.held(stream)?.size = Some(size);
         self.requests.retain(|_, request| request.stream != stream || !matches!(request.message, Message::Resize(_)));
         let number = self.number()?;

@@ -10,20 +10,21 @@ use crate::id::SessionId;
 use crate::limits::STALE_BYTES;
 use crate::protocol::frame::{HEADER_BYTES, StreamId, TIMESTAMP_BYTES};
 use crate::protocol::message::{
-    Attached, Control, Ended, ErrorCode, Exited, Gap, GapReason, Geometry, Goodbye, Input, InputRefused, Message, Output, Refusal, Resized,
+    Attached, Control, Ended, ErrorCode, Exited, Gap, GapReason, Goodbye, Input, InputRefused, Message, Output, Refusal, Resized,
     ResumePoint, Viewer, Viewers,
 };
 use crate::protocol::negotiation::{TIMESTAMPS, VIEWERS};
 use crate::protocol::token::Role;
 use crate::pty::Exit;
 use crate::ring::Mode;
+use crate::size::Size;
 use crate::time::Time;
 
 /// A place among those who watch.
 pub(super) struct Place {
     pub(super) session: SessionId,
     pub(super) role: Role,
-    pub(super) size: Geometry,
+    pub(super) size: Size,
     pub(super) replies: bool,
     pub(super) title: String,
 }
@@ -54,7 +55,7 @@ impl ServerPeer {
         role: Role,
         lossy: bool,
         start: u64,
-        window: Option<Geometry>,
+        window: Option<Size>,
         world: &mut World<'_>,
     ) -> Place {
         let id = self.lane_id(stream);
@@ -204,7 +205,7 @@ impl ServerPeer {
     // ---- Sizes ----
 
     /// The client's window has this size now; `request` is 0 where it did not ask.
-    pub(super) fn apply_window(&mut self, stream: StreamId, window: Geometry, request: u64, world: &mut World<'_>) -> Asked {
+    pub(super) fn apply_window(&mut self, stream: StreamId, window: Size, request: u64, world: &mut World<'_>) -> Asked {
         let Some((session, _)) = self.lane(stream) else { return Ok(()) };
         let (id, policy) = (self.lane_id(stream), world.host.options.sizes);
         let Some(known) = world.host.session_mut(session) else { return Ok(()) };
@@ -213,7 +214,6 @@ impl ServerPeer {
             self.send(stream, Message::Resized(Resized { number: request, size }));
             return Ok(());
         };
-        known.size.pixels = window.pixels.filter(|_| size == window.size);
         let number = world.terminals.resize(session, size).map_err(|error| (ErrorCode::Ended, explain(&error)))?;
         if let Some(lane) = self.lanes.get_mut(&stream).filter(|_| request > 0) {
             lane.handle_resize(number, request);

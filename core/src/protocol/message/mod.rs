@@ -21,7 +21,7 @@ pub use connection::{
 };
 pub use error::MessageError;
 pub use session::{Act, Attach, Attached, Close, Control, Detached, SessionInfo, Sessions, Spawn, Spawned, Start, Viewer, Viewers};
-pub use stream::{Ended, Exited, Gap, GapReason, Geometry, Input, InputDropped, InputRefused, Output, Pixels, Resize, Resized};
+pub use stream::{Ended, Exited, Gap, GapReason, Input, InputDropped, InputRefused, Output, Resize, Resized};
 
 use super::cbor;
 use super::frame::{Flags, Frame, StreamId};

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::token::Role;
-use super::stream::Geometry;
 use super::{ErrorCode, in_header, wire};
 use crate::pty::{ExitStatus, Signal, Target};
+use crate::size::Size;
 
 /// Start a program in a terminal, and watch it on this stream from its first byte.
 ///
@@ -30,7 +30,7 @@ pub struct Spawn {
     pub cwd: Option<String>,
     /// The terminal's size; without it 80 by 24.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub size: Option<Geometry>,
+    pub size: Option<Size>,
     /// What to call the session.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub title: String,
@@ -48,7 +48,7 @@ pub struct Spawned {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
     /// The terminal's size.
-    pub size: Geometry,
+    pub size: Size,
     /// Whether this stream's terminal shall answer what programs ask terminals.
     #[serde(default)]
     pub replies: bool,
@@ -69,7 +69,7 @@ pub struct Attach {
     pub role: Option<Role>,
     /// The size of the client's window, to be weighed against other viewers'.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<Geometry>,
+    pub size: Option<Size>,
     /// Rather miss output than hold the session up.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lossy: bool,
@@ -103,7 +103,7 @@ pub struct Attached {
     /// The last input of this client that is settled; 0 for none.
     pub input: u64,
     /// The terminal's size.
-    pub size: Geometry,
+    pub size: Size,
     /// Whether this stream's terminal shall answer what programs ask terminals.
     #[serde(default)]
     pub replies: bool,
@@ -152,7 +152,7 @@ pub struct SessionInfo {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub program: String,
     /// The terminal's size.
-    pub size: Geometry,
+    pub size: Size,
     /// How long ago it was started, in milliseconds.
     pub age_ms: u64,
     /// Bytes of output so far.

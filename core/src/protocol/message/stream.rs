@@ -8,7 +8,7 @@ use super::super::kind::Kind;
 use super::super::names::named;
 use super::{ErrorCode, in_header, wire};
 use crate::pty::ExitStatus;
-use crate::size::{Size, SizeError};
+use crate::size::Size;
 use crate::time::Time;
 
 /// Bytes the terminal wrote.
@@ -122,7 +122,7 @@ pub struct Resize {
     #[serde(skip)]
     pub number: u64,
     /// The size of the client's window.
-    pub size: Geometry,
+    pub size: Size,
 }
 
 /// The terminal has this size now, in its place between the bytes of output.
@@ -132,7 +132,7 @@ pub struct Resized {
     #[serde(skip)]
     pub number: u64,
     /// The size that resulted, which other viewers may have narrowed.
-    pub size: Geometry,
+    pub size: Size,
 }
 
 /// The process ended; output may still come.
@@ -158,47 +158,6 @@ pub struct Ended {
     /// Whether something it left behind still held the terminal open, so that the stream was cut after a bounded wait.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub orphaned: bool,
-}
-
-/// A size in cells, and in pixels where the window knows them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "wire::Geometry", into = "wire::Geometry")]
-pub struct Geometry {
-    /// Columns and rows.
-    pub size: Size,
-    /// The whole text area.
-    pub pixels: Option<Pixels>,
-}
-
-/// The size of a text area in pixels, for programs that draw pictures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pixels {
-    /// From left to right.
-    pub width: u16,
-    /// From top to bottom.
-    pub height: u16,
-}
-
-impl From<Size> for Geometry {
-    fn from(size: Size) -> Self {
-        Geometry { size, pixels: None }
-    }
-}
-
-impl TryFrom<wire::Geometry> for Geometry {
-    type Error = SizeError;
-
-    fn try_from(wire: wire::Geometry) -> Result<Self, SizeError> {
-        let pixels = wire.width.zip(wire.height).map(|(width, height)| Pixels { width, height });
-        Ok(Geometry { size: Size::new(wire.cols, wire.rows)?, pixels })
-    }
-}
-
-impl From<Geometry> for wire::Geometry {
-    fn from(Geometry { size, pixels }: Geometry) -> Self {
-        let (width, height) = pixels.map(|pixels| (pixels.width, pixels.height)).unzip();
-        wire::Geometry { cols: size.cols(), rows: size.rows(), width, height }
-    }
 }
 
 in_header!(Gap.from, InputDropped.from, InputRefused.sequence, Resize.number, Resized.number, Exited.offset, Ended.offset,);

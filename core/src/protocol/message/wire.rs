@@ -1,18 +1,35 @@
 //! How types of other modules look on the wire; those modules know nothing of it.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::pty::{ExitStatus, Signal, Target};
+use crate::size::{Pixels, Size};
 
-/// See [`super::Geometry`]: four numbers side by side.
+/// A [`Size`]: two numbers side by side, and two more where the window knows its pixels.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Geometry {
-    pub(super) cols: u16,
-    pub(super) rows: u16,
+struct Geometry {
+    cols: u16,
+    rows: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) width: Option<u16>,
+    width: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) height: Option<u16>,
+    height: Option<u16>,
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (width, height) = self.pixels().map(|pixels| (pixels.width, pixels.height)).unzip();
+        Geometry { cols: self.cols(), rows: self.rows(), width, height }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Geometry { cols, rows, width, height } = Geometry::deserialize(deserializer)?;
+        let size = Size::new(cols, rows).map_err(Error::custom)?;
+        Ok(size.with_pixels(width.zip(height).map(|(width, height)| Pixels { width, height })))
+    }
 }
 
 /// `{"code": 0}`, `{"signal": 9}` or `"unknown"`.

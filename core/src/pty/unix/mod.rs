@@ -154,8 +154,8 @@ impl Pty for UnixPty {
     fn resize(&mut self, size: Size) -> io::Result<Size> {
         rustix::io::retry_on_intr(|| rustix::termios::tcsetwinsize(&self.terminal, open::winsize(size)))?;
         let resulted = rustix::io::retry_on_intr(|| rustix::termios::tcgetwinsize(&self.terminal))?;
-        // The process may have set a size of its own since, even an impossible one.
-        Size::new(resulted.ws_col, resulted.ws_row).map_err(io::Error::other)
+        // The process may have set a size of its own since.
+        open::size(resulted).map_err(io::Error::other)
     }
 
     fn signal(&mut self, signal: Signal, target: Target) -> io::Result<()> {

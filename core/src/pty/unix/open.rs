@@ -10,7 +10,7 @@ use rustix::pty::OpenptFlags;
 use rustix::termios::{InputModes, OptionalActions, Winsize};
 
 use crate::pty::SpawnError;
-use crate::size::Size;
+use crate::size::{Pixels, Size, SizeError};
 
 /// The two sides. Both close on exec; only ours is non-blocking.
 pub(super) struct Opened {
@@ -45,9 +45,17 @@ pub(super) fn path_for_child(master: &OwnedFd, peer: &OwnedFd) -> Result<CString
     }
 }
 
-/// `size` as the kernel wants it. Pixels are unknown here and zero says so.
+/// `size` as the kernel wants it. Where the pixels are unknown zero says so.
 pub(super) fn winsize(size: Size) -> Winsize {
-    Winsize { ws_row: size.rows(), ws_col: size.cols(), ws_xpixel: 0, ws_ypixel: 0 }
+    let Pixels { width, height } = size.pixels().unwrap_or(Pixels { width: 0, height: 0 });
+    Winsize { ws_row: size.rows(), ws_col: size.cols(), ws_xpixel: width, ws_ypixel: height }
+}
+
+/// The size that the kernel tells. The process may have set an impossible one.
+pub(super) fn size(winsize: Winsize) -> Result<Size, SizeError> {
+    let pixels = Pixels { width: winsize.ws_xpixel, height: winsize.ws_ypixel };
+    let known = pixels.width > 0 && pixels.height > 0;
+    Ok(Size::new(winsize.ws_col, winsize.ws_row)?.with_pixels(known.then_some(pixels)))
 }
 
 /// Tells a system that is out of something from one that refuses.
