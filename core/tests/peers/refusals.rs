@@ -18,6 +18,7 @@ use orchflow_core::pty::scripted::{Script, ScriptedPtys};
 use orchflow_core::time::Time;
 
 use crate::net::Net;
+use crate::rig::{hello, on};
 use crate::server::{AUTHORITY, token};
 use crate::user::User;
 
@@ -27,25 +28,6 @@ struct Bench {
     user: usize,
     stream: StreamId,
     id: ConnectionId,
-}
-
-fn hello() -> Hello {
-    Hello {
-        versions: VERSIONS,
-        role: Role::Owner,
-        nonce: Nonce::from_bytes([1; 32]),
-        features: Features::known(),
-        limits: Default::default(),
-        agent: String::new(),
-        name: String::new(),
-        client: None,
-        instance: None,
-        resume: Vec::new(),
-    }
-}
-
-fn on(stream: u16, message: Message) -> Bytes {
-    message.into_frame(StreamId::new(stream)).to_bytes()
 }
 
 impl Bench {

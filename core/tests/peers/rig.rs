@@ -119,7 +119,7 @@ pub(crate) fn server_takes(input: &[u8]) {
     }
     let is_inside = choice & 1 == 1;
     if is_inside {
-        let hello = hello();
+        let hello = on(0, Message::Hello(Box::new(hello())));
         with!(|peer: &mut ServerPeer, world: &mut World<'_>| peer.handle_message(hello.clone(), world));
         let challenge = peer.poll_frame().expect("a challenge").to_bytes();
         let seen = Transcript { authority: AUTHORITY, hello: &hello, challenge: &challenge };
@@ -223,8 +223,9 @@ fn connect(client: &mut ClientPeer, is_real: bool, resumed: bool, now: Time) {
     assert!(client.is_open());
 }
 
-fn hello() -> Bytes {
-    let hello = Hello {
+/// A greeting that asks for nothing special.
+pub(crate) fn hello() -> Hello {
+    Hello {
         versions: VERSIONS,
         role: Role::Owner,
         nonce: Nonce::from_bytes([1; 32]),
@@ -235,8 +236,7 @@ fn hello() -> Bytes {
         client: None,
         instance: None,
         resume: Vec::new(),
-    };
-    on(0, Message::Hello(Box::new(hello)))
+    }
 }
 
 pub(crate) fn on(stream: u16, message: Message) -> Bytes {
