@@ -1,9 +1,9 @@
-//! A terminal of a server elsewhere, in your terminal: starts a program there (or your shell) and passes everything through. When
-//! the link breaks it comes back where it was, and what was typed meanwhile is typed then.
+//! A terminal of a server elsewhere, in your terminal; like ssh with a memory. When the link breaks it comes back where it was, and what
+//! was typed meanwhile is typed then. `~.` at the beginning of a line lets go of the session, which goes on; `--session` comes back to it.
 //!
-//! `cargo run --release --example attach -- PLACE [PROGRAM [ARGUMENT..]]`. PLACE is the path of the server's Unix socket, with the
-//! token beside it; or `link`, for the link that the server has printed, taken from the variable `ORCHFLOW_LINK`: others on the
-//! machine see the arguments of a program, and not its variables.
+//! `cargo run --release --example attach -- PLACE [PROGRAM [ARGUMENT..]]`, or PLACE `--list`, or PLACE `--session NUMBER`. PLACE is the
+//! path of the server's Unix socket, with the token beside it; or `link`, for the link that the server has printed, taken from the
+//! variable `ORCHFLOW_LINK`: others on the machine see the arguments of a program, and not its variables.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -11,40 +11,63 @@ use std::net::ToSocketAddrs;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use orchflow_core::peer::client::{Event, InputError};
 use orchflow_core::protocol::frame::StreamId;
-use orchflow_core::protocol::message::Spawn;
+use orchflow_core::protocol::message::{Attach, Spawn, Start};
 use orchflow_core::protocol::token::{Pass, Role, Token};
 use orchflow_core::pty::ExitStatus;
+use orchflow_examples::answers::Answers;
+use orchflow_examples::escapes::Escapes;
 use orchflow_examples::remote::{Address, Remote};
 use orchflow_examples::tty::{self, RawMode, Resized};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::isatty;
 
-const USAGE: &str = "attach PLACE [PROGRAM [ARGUMENT..]], where PLACE is the path of the server's socket, \
-                     or `link` for the link in the variable ORCHFLOW_LINK";
+const USAGE: &str = "attach PLACE [PROGRAM [ARGUMENT..]], attach PLACE --list, or attach PLACE --session NUMBER, where PLACE is \
+                     the path of the server's socket, or `link` for the link in the variable ORCHFLOW_LINK";
 
 /// Keys that interrupt, quit and stop.
 const INTERRUPTS: [&[u8]; 3] = [b"\x03", b"\x1c", b"\x1a"];
 
+/// Of a session that one comes back to, so much is shown again, in bytes: some screens full.
+const SHOWN_AGAIN: u64 = 32 << 10;
+
+/// How long a list of sessions may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let (address, pass) = server(&arguments.next().ok_or(USAGE)?)?;
+    let mut remote = Remote::new(address, pass)?;
+    let program = arguments.next();
+    if program.as_deref() == Some("--list") {
+        return list(&mut remote);
+    }
     if !isatty(io::stdin()) {
         return Err("standard input is not a terminal: run this in one".into());
     }
-    let spawn = Spawn { program: arguments.next(), args: arguments.collect(), size: Some(tty::size()), ..Spawn::default() };
-    let mut remote = Remote::new(address, pass)?;
-    let stream = remote.peer().spawn(spawn)?;
+    let stream = if program.as_deref() == Some("--session") {
+        let session = arguments.next().and_then(|number| number.parse().ok()).ok_or(USAGE)?;
+        let (start, size) = (Start::Tail(SHOWN_AGAIN), Some(tty::size()));
+        remote.peer().attach(Attach { number: 0, session, start, role: None, size, lossy: false })?
+    } else {
+        let size = Some(tty::size());
+        remote.peer().spawn(Spawn { program, args: arguments.collect(), size, ..Spawn::default() })?
+    };
     let resized = Resized::listen()?;
     let raw = RawMode::enter()?;
-    let status = Passthrough { remote, stream, resized, is_there: false, typed: Vec::new(), has_new_size: true }.run();
+    let end = Passthrough::new(remote, stream, resized).run();
     drop(raw);
-    Ok(match status? {
-        ExitStatus::Code(code) => ExitCode::from(code as u8),
-        ExitStatus::Signal(signal) => ExitCode::from(128u8.saturating_add(signal as u8)),
-        _ => ExitCode::FAILURE,
+    Ok(match end? {
+        End::Exit(ExitStatus::Code(code)) => ExitCode::from(code as u8),
+        End::Exit(ExitStatus::Signal(signal)) => ExitCode::from(128u8.saturating_add(signal as u8)),
+        End::Exit(_) => ExitCode::FAILURE,
+        End::LetGo { session } => {
+            println!("\nsession {session} goes on; `--session {session}` comes back to it");
+            ExitCode::SUCCESS
+        }
     })
 }
 
@@ -62,33 +85,77 @@ fn server(place: &str) -> Result<(Address, Pass), Box<dyn Error>> {
     Ok((Address::WebSocket { at, authority: authority.to_owned() }, Pass::from_text(pass)?))
 }
 
+/// Prints the sessions there are.
+fn list(remote: &mut Remote) -> Result<ExitCode, Box<dyn Error>> {
+    remote.peer().list()?;
+    loop {
+        match remote.wait(PATIENCE)?.ok_or("the server does not answer")? {
+            Event::Sessions(some) => {
+                for one in &some.sessions {
+                    let state = if one.status.is_some() { "ended" } else { "runs" };
+                    println!("{}\t{}\t{}\t{} watching\t{}", one.session, state, one.size, one.viewers, one.title);
+                }
+                if !some.more {
+                    return Ok(ExitCode::SUCCESS);
+                }
+            }
+            Event::Lost { why, again: None } => return Err(format!("the server is gone: {why:?}").into()),
+            _ => {}
+        }
+    }
+}
+
+/// Why one is no longer attached.
+enum End {
+    /// The program has ended.
+    Exit(ExitStatus),
+    /// The user let go of it.
+    LetGo { session: u64 },
+}
+
 /// Between the terminal we are in and the one that is there.
 struct Passthrough {
     remote: Remote,
     stream: StreamId,
     resized: Resized,
-    /// The program was started.
-    is_there: bool,
+    /// Which session it is, once it is there.
+    session: Option<u64>,
+    escapes: Escapes,
+    answers: Answers,
     /// Typed, and not yet kept by a client that was full, or has nobody to type to yet.
     typed: Vec<u8>,
     has_new_size: bool,
 }
 
 impl Passthrough {
-    fn run(&mut self) -> Result<ExitStatus, Box<dyn Error>> {
+    fn new(remote: Remote, stream: StreamId, resized: Resized) -> Self {
+        let (escapes, answers) = (Escapes::default(), Answers::default());
+        Passthrough { remote, stream, resized, session: None, escapes, answers, typed: Vec::new(), has_new_size: true }
+    }
+
+    /// Until the end; the server is told that nobody comes back.
+    fn run(&mut self) -> Result<End, Box<dyn Error>> {
+        let end = self.pass();
+        let now = self.remote.now();
+        self.remote.peer().leave(now);
+        while self.remote.poll_event().is_some() {}
+        end
+    }
+
+    fn pass(&mut self) -> Result<End, Box<dyn Error>> {
         loop {
             self.remote.turn();
             while let Some(event) = self.remote.poll_event() {
                 if let Some(status) = self.handle(event)? {
-                    return Ok(status);
+                    return Ok(End::Exit(status));
                 }
             }
             io::stdout().flush()?;
             self.tell();
             self.remote.send();
             let [stdin, resized] = self.wait()?;
-            if stdin && tty::read_keys(&mut self.typed)? == 0 {
-                return Err("the terminal is gone".into());
+            if stdin && let Some(session) = self.read_keys()? {
+                return Ok(End::LetGo { session });
             }
             if resized {
                 self.resized.silence();
@@ -111,12 +178,39 @@ impl Passthrough {
         }
     }
 
+    /// Reads keys; returns the session if they let go of it.
+    fn read_keys(&mut self) -> Result<Option<u64>, Box<dyn Error>> {
+        let mut came = Vec::new();
+        if tty::read_keys(&mut came)? == 0 {
+            return Err("the terminal is gone".into());
+        }
+        let keys = self.answers.strip(&came);
+        let lets_go = self.escapes.pass(&keys, &mut self.typed);
+        Ok(if lets_go { Some(self.session.ok_or("there is no session yet")?) } else { None })
+    }
+
     /// Shows what came; returns the status once there will be no more.
     fn handle(&mut self, event: Event) -> Result<Option<ExitStatus>, Box<dyn Error>> {
         match event {
-            Event::Spawned { .. } => self.is_there = true,
-            Event::Output { stream, offset, bytes, .. } => {
-                io::stdout().write_all(&bytes)?;
+            Event::Spawned { spawned, .. } => {
+                self.session = Some(spawned.session);
+                self.answers.set_wanted(spawned.replies);
+            }
+            Event::Attached { attached, .. } => {
+                self.session = Some(attached.session);
+                self.answers.set_wanted(attached.replies);
+            }
+            Event::Viewers { viewers, .. } => {
+                if let Some(own) = viewers.viewers.iter().find(|viewer| viewer.you) {
+                    self.answers.set_wanted(own.replies);
+                }
+            }
+            Event::Output { stream, offset, bytes, replay, .. } => {
+                let mut terminal = io::stdout();
+                terminal.write_all(&bytes)?;
+                if replay {
+                    self.answers.ignore(&mut terminal)?;
+                }
                 self.remote.peer().rendered(stream, offset + bytes.len() as u64);
             }
             Event::Gap { stream, gap } => self.remote.peer().rendered(stream, gap.to),
@@ -132,7 +226,7 @@ impl Passthrough {
 
     /// Passes on what was typed, and the size.
     fn tell(&mut self) {
-        if !self.is_there {
+        if self.session.is_none() {
             return;
         }
         let (peer, stream) = (self.remote.peer(), self.stream);

@@ -11,11 +11,13 @@ import re
 import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 
 DEADLINE = 20.0
@@ -164,24 +166,104 @@ CHECKS = [
 ]
 
 
+class Relay:
+    """Stands between a client and a server, and cuts them off from each other."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.open = []
+
+    def start(self, port):
+        threading.Thread(target=self._accept, args=(port,), daemon=True).start()
+
+    def cut(self):
+        while self.open:
+            self.open.pop().shutdown(socket.SHUT_RDWR)
+
+    def _accept(self, port):
+        while True:
+            client = self.listener.accept()[0]
+            server = socket.create_connection(("127.0.0.1", port))
+            self.open += [client, server]
+            for ends in [(client, server), (server, client)]:
+                threading.Thread(target=self._pass, args=ends, daemon=True).start()
+
+    def _pass(self, here, there):
+        try:
+            while data := here.recv(65536):
+                there.sendall(data)
+        except OSError:
+            pass  # Cut.
+        for end in (here, there):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # The other direction was here before.
+
+
+def lets_go_and_comes_back(attach, place):
+    person = Person([attach, place], "sh")
+    person.expect(rb"READY> ")
+    person.type("kept=4$((1 + 1))\r")
+    person.expect(rb"READY> ")
+    person.type("~.")
+    session = person.expect(rb"session (\d+) goes on").group(1).decode()
+    assert person.leave() == 0
+    listed = subprocess.run([attach, place, "--list"], capture_output=True, text=True, timeout=DEADLINE, check=True)
+    assert re.search(rf"^{session}\truns\t", listed.stdout, re.M), listed.stdout
+    person = Person([attach, place], "--session", session)
+    person.expect(rb"READY> ")
+    person.expect(rb"\x1b\[5n")
+    person.type("\x1b[?62;c\x1b[0necho $kept\r")  # What a terminal answers to old questions is not typed.
+    person.expect(rb"\r\n42\r\n")
+    person.type("exit 3\r")
+    assert person.leave() == 3
+
+
+def goes_on_after_every_cut(attach, relay):
+    with tempfile.TemporaryDirectory() as folder:
+        heard = os.path.join(folder, "heard")
+        person = Person([attach, "link"], "sh", "-c", f"stty -echo; echo up; head -n 60 > {heard}; seq 1 60000")
+        person.expect(rb"up\r\n")
+        for number in range(60):
+            person.type(f"line {number}\r")
+            if number % 3 == 0:
+                relay.cut()
+        assert person.leave() == 0
+        assert person.seen.split() == [str(n).encode() for n in range(1, 60001)]
+        with open(heard) as file:
+            assert file.read() == "".join(f"line {number}\n" for number in range(60))
+
+
 def drive(term):
     for check in CHECKS:
-        began = time.monotonic()
-        check(term)
-        print(f"ok {check.__name__} ({time.monotonic() - began:.2f} s)")
+        tell(check, term)
+
+
+def tell(check, *arguments):
+    began = time.monotonic()
+    check(*arguments)
+    print(f"ok {check.__name__} ({time.monotonic() - began:.2f} s)")
 
 
 def drive_remotely(attach, program):
     """The same checks through a server of our own, over its WebSocket and its Unix socket."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_RUNTIME_DIR"] = folder
-        server = subprocess.Popen([program, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        relay = Relay()
+        flags = ["--port", "0", "--host", f"127.0.0.1:{relay.port}"]
+        server = subprocess.Popen([program, *flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         try:
             link = server.stdout.readline().strip()
             port = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/#token=.*", link).group(1)
             os.environ["ORCHFLOW_LINK"] = link
             for place in ["link", os.path.join(folder, "orchflow", port, "socket")]:
                 drive([attach, place])
+                tell(lets_go_and_comes_back, attach, place)
+            relay.start(int(port))
+            os.environ["ORCHFLOW_LINK"] = link.replace(port, str(relay.port), 1)
+            tell(goes_on_after_every_cut, attach, relay)
         finally:
             server.terminate()
             assert server.wait(DEADLINE) == 0
