@@ -254,7 +254,7 @@ impl ServerPeer {
             if let (Some(claim), Some(client)) = (claim, client.and_then(|client| world.host.clients.get_mut(client))) {
                 client.parked.push(Parked { session: lane.session, claim, role: lane.role, lossy: lane.is_lossy() });
             }
-            world.host.leave(lane.session, id, world.now);
+            world.host.leave(lane.session, id, lane.sent(), world.now);
         }
         if let Some(client) = client.and_then(|client| world.host.clients.get_mut(client))
             && client.connection == Some(self.id)
@@ -286,16 +286,9 @@ impl ServerPeer {
     /// Counts a reason, and says goodbye for it.
     pub fn turn_away(&mut self, code: ErrorCode, message: String, world: &mut World<'_>) {
         world.host.count(code);
-        let retry_ms = match code {
-            ErrorCode::Overloaded => Some(OVERLOADED_RETRY_MS),
-            _ => code.is_retryable().then_some(0),
-        };
-        self.say_goodbye(Goodbye { retry_ms, ..Goodbye::new(code, message) });
+        self.say_goodbye(Goodbye::with_retry(code, message));
     }
 }
-
-/// When somebody for whom there was no room may come back, in milliseconds. Each adds a wait of its own.
-const OVERLOADED_RETRY_MS: u32 = 1_000;
 
 /// An error with its sources, for people.
 fn explain(error: &dyn std::error::Error) -> String {
