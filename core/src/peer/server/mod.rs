@@ -17,7 +17,7 @@ use crate::host::{ConnectionId, Host, LaneId, Notice, Parked, Terminals};
 use crate::limits::{BEFORE_PROOF_BYTES_MAX, FRAME_BEFORE_PROOF_MAX, PROOF_WAIT};
 use crate::protocol::frame::{Frame, Frames, StreamId};
 use crate::protocol::kind::Kind;
-use crate::protocol::message::{ClientId, Credit, ErrorCode, Goodbye, Message, Refusal, ResumePoint};
+use crate::protocol::message::{ClientId, Credit, ErrorCode, Goodbye, Hello, Message, Refusal, ResumePoint};
 use crate::protocol::negotiation::Agreed;
 use crate::protocol::token::Role;
 use crate::time::Time;
@@ -156,11 +156,15 @@ impl ServerPeer {
                 return self.turn_away(ErrorCode::Malformed, message, world);
             }
         }
-        let (stream, number) = (frame.stream, frame.position);
+        let (stream, number, body) = (frame.stream, frame.position, frame.body.clone());
         let name = Kind::from_code(frame.kind).map_or("", Kind::name);
         let message = match Message::decode(frame) {
             Ok(Some(message)) => message,
             Ok(None) => return, // Nonsense on purpose, or the future.
+            Err(error) if raw.is_some() && !error.is_fatal() && name == Kind::Hello.name() && Hello::is_of_unknown_role(&body) => {
+                // Not a bug of the other side's: the link is of another server, or a newer one.
+                return self.turn_away(ErrorCode::Unauthorized, format!("{}: use this run's link", explain(&error)), world);
+            }
             Err(error) if error.is_fatal() || raw.is_some() => return self.turn_away(error.code(), explain(&error), world),
             Err(error) => return self.refuse(stream, Refusal::new(number, error.code(), explain(&error)), world),
         };

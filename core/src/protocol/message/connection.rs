@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::cbor;
 use super::super::frame::StreamId;
 use super::super::handshake::{Mac, Nonce};
 use super::super::negotiation::{Agreed, Features, Versions};
@@ -39,6 +40,17 @@ pub struct Hello {
     /// The streams it had, to go on at once. Void where the client or the instance is another.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resume: Vec<ResumePoint>,
+}
+
+impl Hello {
+    /// Whether a body that is no Hello would be one, were there only such a role.
+    pub(crate) fn is_of_unknown_role(body: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Asked {
+            role: String,
+        }
+        cbor::decode::<Asked>(body).is_ok_and(|asked| Role::from_name(&asked.role).is_none())
+    }
 }
 
 /// One stream a client comes back for.
