@@ -146,6 +146,9 @@ pub const RETRY_MAX: Duration = Duration::from_secs(10);
 /// How long a connection must hold before the waits are short again.
 pub const RETRY_STABLE: Duration = Duration::from_secs(5);
 
+/// How long a server that ends, or has no room, asks to be left alone: a restart takes less, and each client adds a wait of its own.
+pub const RETRY_TOLD: Duration = Duration::from_secs(1);
+
 /// Input that a client keeps for its server, sent or not, in bytes with [`INPUT_ENTRY_BYTES`] for each piece.
 pub const INPUT_KEPT_BYTES: usize = 8 << 20;
 

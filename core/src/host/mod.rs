@@ -24,7 +24,7 @@ pub use terminals::{Started, Terminals};
 use crate::id::SessionId;
 use crate::limits::ENDED_KEPT;
 use crate::protocol::frame::StreamId;
-use crate::protocol::message::{ClientId, ErrorCode, Input, InstanceId, ServerLimits};
+use crate::protocol::message::{ClientId, ErrorCode, Exited, Input, InstanceId, ServerLimits};
 use crate::protocol::token::Token;
 use crate::session::EventKind;
 use crate::time::Time;
@@ -152,7 +152,7 @@ impl Host {
             EventKind::ProcessExited(status) => {
                 let offset = terminals.range(session).end;
                 if let Some(known) = self.sessions.get_mut(&session) {
-                    known.status = Some(status);
+                    (known.status, known.exited) = (Some(status), Some(Exited { offset, status }));
                 }
                 self.tell(session, &Notice::ProcessExited { offset, status });
             }
@@ -195,10 +195,10 @@ impl Host {
 
     // ---- Notices ----
 
-    /// Somebody watches no longer.
-    pub fn leave(&mut self, session: SessionId, lane: LaneId, now: Time) {
+    /// Somebody watches no longer, who was sent output up to `sent`.
+    pub fn leave(&mut self, session: SessionId, lane: LaneId, sent: u64, now: Time) {
         if let Some(known) = self.sessions.get_mut(&session) {
-            known.leave(lane, now);
+            known.leave(lane, sent, now);
             self.tell(session, &Notice::Viewers);
         }
     }

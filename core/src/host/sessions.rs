@@ -2,7 +2,7 @@
 
 use super::LaneId;
 use super::inputs::Inputs;
-use crate::protocol::message::ClientId;
+use crate::protocol::message::{ClientId, Exited};
 use crate::protocol::token::Role;
 use crate::pty::ExitStatus;
 use crate::size::Size;
@@ -49,6 +49,8 @@ pub struct Known {
     pub size: Size,
     /// How its process ended.
     pub status: Option<ExitStatus>,
+    /// The same as it was told then, for those who come later and would wait for it until the last byte.
+    pub exited: Option<Exited>,
     /// When all of it had ended.
     pub ended: Option<Time>,
     /// When the last of those who watched it left.
@@ -61,6 +63,8 @@ pub struct Known {
     watchers: Vec<Watcher>,
     /// Whose terminal answers what programs ask terminals: one, or every answer would be typed several times.
     responder: Option<LaneId>,
+    /// How far those who answered and left had got: the client that got furthest, and the furthest of the others.
+    answered: [(Option<ClientId>, u64); 2],
 }
 
 impl Known {
@@ -72,12 +76,14 @@ impl Known {
             started: now,
             size,
             status: None,
+            exited: None,
             ended: None,
             left: None,
             cleared: 0,
             inputs: Inputs::default(),
             watchers: Vec::new(),
             responder: None,
+            answered: [(None, 0); 2],
         }
     }
 
@@ -99,9 +105,24 @@ impl Known {
         self.watchers.push(watcher);
     }
 
-    /// Somebody stops. The longest of those left who may type answers queries from now on.
-    pub fn leave(&mut self, lane: LaneId, now: Time) {
+    /// Output before this may have been answered by another client's terminal than `client`'s.
+    pub fn answered_by_others(&self, client: ClientId) -> u64 {
+        let [furthest, other] = self.answered;
+        if furthest.0 == Some(client) { other.1 } else { furthest.1 }
+    }
+
+    /// Somebody stops, who was sent output up to `sent`. The longest of those left who may type answers queries from now on.
+    pub fn leave(&mut self, lane: LaneId, sent: u64, now: Time) {
         self.left = Some(now);
+        if let Some(watcher) = self.watchers.iter().find(|watcher| watcher.lane == lane && self.responder == Some(lane)) {
+            let [furthest, other] = &mut self.answered;
+            match watcher.client {
+                client if furthest.0 == Some(client) => furthest.1 = furthest.1.max(sent),
+                client if sent >= furthest.1 => *other = std::mem::replace(furthest, (Some(client), sent)),
+                client if sent >= other.1 => *other = (Some(client), sent),
+                _ => {}
+            }
+        }
         self.watchers.retain(|watcher| watcher.lane != lane);
         if self.responder == Some(lane) {
             self.responder = self.watchers.iter().find(|watcher| watcher.role.types()).map(|watcher| watcher.lane);

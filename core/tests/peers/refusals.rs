@@ -118,6 +118,11 @@ fn strangers_are_turned_away_each_for_its_reason() {
         assert_eq!((goodbye.versions, goodbye.offered), (Some(VERSIONS), Some(offered)));
         assert!(goodbye.message.contains(&format!("update {side} side")), "{}", goodbye.message);
     }
+    let greeting = on(0, Message::Hello(Box::new(hello())));
+    let at = greeting.windows(5).position(|part| part == b"owner").unwrap();
+    let stranger = [&greeting[..at], b"guest", &greeting[at + 5..]].concat();
+    let goodbye = Bench::new(Framing::Messages).ends(stranger, ErrorCode::Unauthorized);
+    assert!(goodbye.message.contains("`guest` is no role"), "{}", goodbye.message);
     Bench::new(Framing::Messages).ends(on(0, Message::List { number: 1 }), ErrorCode::Unexpected);
     Bench::new(Framing::Messages).ends("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", ErrorCode::Malformed);
     let long = Frame { kind: 1, body: vec![0; FRAME_BEFORE_PROOF_MAX].into(), ..Frame::default() };

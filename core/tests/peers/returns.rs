@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use orchflow_core::hub::serve::Framing;
-use orchflow_core::limits::HIGH_WATER_BYTES;
-use orchflow_core::peer::client::{Event, Past};
-use orchflow_core::protocol::message::Spawn;
+use orchflow_core::limits::{CREDIT_MIN, HIGH_WATER_BYTES};
+use orchflow_core::peer::client::{ClientOptions, Event, Past};
+use orchflow_core::protocol::message::{Attach, Credit, Spawn, Start};
 use orchflow_core::protocol::token::Role;
+use orchflow_core::pty::ExitStatus;
 use orchflow_core::pty::scripted::{Script, ScriptedPtys};
 
 use crate::net::Net;
+use crate::server::{AUTHORITY, token};
 use crate::user::User;
 
 fn ptys() -> ScriptedPtys {
@@ -18,6 +20,8 @@ fn ptys() -> ScriptedPtys {
         .with("cat", Script::new().raw().print("ready").cat())
         .with("flood", flood(4 << 20).exit(0))
         .with("stretch", flood(HIGH_WATER_BYTES as u64).wait_gate("more").print("more").hang())
+        .with("tail", Script::new().raw().flood(100 << 10).wait_gate("go").exit(3))
+        .with("three", Script::new().raw().print("one").wait_gate("two").print("two").wait_gate("three").print("three").hang())
         .with("short", Script::new().raw().print("short").exit(0))
 }
 
@@ -190,4 +194,85 @@ fn a_session_that_ended_is_kept_for_who_watched_it_last() {
     net.users[user].renders = true;
     net.users[user].render(stream);
     net.until("end", |net| net.users[user].screen(stream).ended.is_some());
+}
+
+#[test]
+fn who_comes_back_after_the_process_has_ended_hears_so_before_the_last_byte() {
+    let mut net = Net::new(ptys(), Framing::Messages, 12);
+    let mut options = ClientOptions::new(token().pass(Role::Owner), AUTHORITY);
+    options.limits.credit = Credit::new(CREDIT_MIN);
+    let user = net.join(User::with(options, 12));
+    net.users[user].renders = false;
+    let stream = net.users[user].client.spawn(program("tail")).unwrap();
+    net.users[user].screens.entry(stream).or_default().floods = true;
+    net.until("all the credit", |net| net.users[user].screen(stream).at >= u64::from(CREDIT_MIN));
+    net.down_until = net.now() + Duration::from_secs(60);
+    net.cut_user(user);
+    net.server.ptys.release("go");
+    let exited = |net: &Net| net.server.host.sessions().any(|(_, known)| known.status.is_some());
+    net.until("exit", |net| exited(net));
+    assert_eq!(net.users[user].screen(stream).exits, []);
+    net.until("word of it", |net| net.users[user].screen(stream).exits == [ExitStatus::Code(3)]);
+    assert_eq!(net.users[user].screen(stream).ended, None);
+    // Somebody who only comes now hears of it as well.
+    let late = net.join(User::new(Role::Viewer, 13));
+    let session = net.users[user].screen(stream).spawned.unwrap().session;
+    let attach = Attach { number: 0, session, start: Start::Tail(9), role: None, size: None, lossy: false };
+    let place = net.users[late].client.attach(attach).unwrap();
+    net.users[late].screens.entry(place).or_default().floods = true;
+    net.until("end", |net| net.users[late].screen(place).ended.is_some());
+    assert_eq!(net.users[late].screen(place).exits, [ExitStatus::Code(3)]);
+    net.users[user].renders = true;
+    net.users[user].render(stream);
+    net.until("end", |net| net.users[user].screen(stream).ended.is_some());
+    assert_eq!(net.users[user].screen(stream).at, 100 << 10);
+}
+
+/// An owner of `three` whose link breaks after the first word; `meanwhile` sees the second. Returns where it was told not to answer, once it
+/// is back and has all.
+fn replayed(meanwhile: impl Fn(&mut Net, u64)) -> u64 {
+    let (mut net, user) = net(14);
+    let stream = net.spawn(user, "three");
+    net.until("one", |net| net.users[user].screen(stream).bytes == b"one");
+    let session = net.users[user].screen(stream).spawned.unwrap().session;
+    net.down_until = net.now() + Duration::from_secs(200);
+    net.cut_user(user);
+    let unwatched = |net: &Net| net.server.host.sessions().all(|(_, known)| known.watchers().is_empty());
+    net.until("break", |net| unwatched(net));
+    meanwhile(&mut net, session);
+    net.until("nobody", |net| unwatched(net));
+    net.server.ptys.release("three");
+    net.until("return", |net| net.users[user].screen(stream).bytes == b"onetwothree");
+    net.users[user].screen(stream).replayed
+}
+
+#[test]
+fn what_came_while_nobody_was_there_to_answer_is_answered_by_who_comes_back() {
+    let nobody = |net: &mut Net, _| {
+        net.server.ptys.release("two");
+        net.pass(Duration::from_secs(1));
+    };
+    assert_eq!(replayed(nobody), 0);
+}
+
+#[test]
+fn what_somebody_else_answered_meanwhile_is_not_answered_again() {
+    let somebody = |role| {
+        move |net: &mut Net, session| {
+            let (down, now) = (net.down_until, net.now());
+            net.down_until = now;
+            let other = net.join(User::new(role, 15));
+            let attach = Attach { number: 0, session, start: Start::Offset(0), role: None, size: None, lossy: false };
+            let place = net.users[other].client.attach(attach).unwrap();
+            net.users[other].screens.entry(place).or_default();
+            net.until("place", |net| !net.users[other].screen(place).attached.is_empty());
+            net.down_until = down;
+            net.server.ptys.release("two");
+            net.until("two", |net| net.users[other].screen(place).bytes == b"onetwo");
+            assert_eq!(net.users[other].screen(place).replayed, 3);
+            net.users[other].client.leave(now);
+        }
+    };
+    assert_eq!(replayed(somebody(Role::Writer)), 6);
+    assert_eq!(replayed(somebody(Role::Viewer)), 0, "who only watches answers nothing");
 }

@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{Sink, Stream};
 use orchflow_core::hub::Hub;
 use orchflow_core::hub::serve::{Framing, Service, ServiceOptions, Transport};
+use orchflow_core::limits::RETRY_TOLD;
 use orchflow_core::protocol::frame::FrameDecoder;
 use orchflow_core::protocol::message::{ErrorCode, Goodbye, Spawn};
 use orchflow_core::protocol::token::Role;
@@ -288,11 +289,14 @@ fn a_service_whose_links_are_cut_loses_and_doubles_nothing() {
 fn a_service_that_shuts_down_says_so_and_the_client_asks_again() {
     let mut play = Play::new(Framing::Messages, 9);
     play.until("welcome", |play| play.user.client.is_open());
+    let before = play.hub.now();
     play.service.shut_down("back in a minute");
     play.until("loss", |play| !play.user.losses.is_empty());
-    let goodbye = Goodbye::new(ErrorCode::ShuttingDown, "back in a minute");
+    let retry_ms = Some(RETRY_TOLD.as_millis() as u32);
+    let goodbye = Goodbye { retry_ms, ..Goodbye::new(ErrorCode::ShuttingDown, "back in a minute") };
     assert_eq!(play.user.losses[0], orchflow_core::peer::client::Loss::Goodbye(goodbye));
     let seen = play.service.counts().connections_total;
-    play.until("another try", |play| play.service.counts().connections_total > seen + 2);
+    play.until("another try", |play| play.service.counts().connections_total > seen);
+    assert!(play.hub.now() - before >= RETRY_TOLD, "it did not wait as it was asked to");
     assert!(!play.user.client.is_over());
 }

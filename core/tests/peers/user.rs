@@ -6,6 +6,7 @@ use orchflow_core::peer::client::{ClientOptions, ClientPeer, Event, Loss, Past};
 use orchflow_core::protocol::frame::{FrameDecoder, StreamId};
 use orchflow_core::protocol::message::{Attached, Ended, Gap, Spawned};
 use orchflow_core::protocol::token::Role;
+use orchflow_core::pty::ExitStatus;
 use orchflow_core::time::Time;
 
 use crate::server::{AUTHORITY, token};
@@ -36,7 +37,11 @@ pub(crate) struct Screen {
     pub(crate) bytes: Vec<u8>,
     pub(crate) gaps: Vec<Gap>,
     pub(crate) settled: u64,
+    /// How the process ended, each time it was told.
+    pub(crate) exits: Vec<ExitStatus>,
     pub(crate) ended: Option<Ended>,
+    /// Where output ends that nobody here may answer.
+    pub(crate) replayed: u64,
     /// Compares what comes with what a flood prints, instead of keeping it.
     pub(crate) floods: bool,
 }
@@ -74,8 +79,10 @@ impl User {
                 Event::Welcome(welcomed) => self.pasts.push(welcomed.past),
                 Event::Spawned { stream, spawned } => self.screens.entry(stream).or_default().spawned = Some(spawned),
                 Event::Attached { stream, attached } => self.screens.entry(stream).or_default().attach(attached),
-                Event::Output { stream, offset, bytes, .. } => {
-                    self.screens.get_mut(&stream).unwrap().show(offset, &bytes);
+                Event::Output { stream, offset, bytes, replay, .. } => {
+                    let screen = self.screens.get_mut(&stream).unwrap();
+                    screen.show(offset, &bytes);
+                    screen.replayed = if replay { screen.at } else { screen.replayed };
                     self.render(stream);
                 }
                 Event::Gap { stream, gap } => {
@@ -92,7 +99,8 @@ impl User {
                     assert_eq!(ended.offset, screen.at);
                     screen.ended = Some(ended);
                 }
-                Event::Viewers { .. } | Event::ProcessExited { .. } => {} // Told again after each break.
+                Event::ProcessExited { stream, exited } => self.screens.get_mut(&stream).unwrap().exits.push(exited.status),
+                Event::Viewers { .. } => {} // Told again after each break.
                 other => self.told.push(other),
             }
         }

@@ -157,6 +157,7 @@ fn limits_are_the_same_in_code_and_page() {
     assert_eq!(told("Streams, unless told"), u64::from(limits::STREAMS_MAX));
     assert_eq!(told("Silence before a ping, unless told"), limits::PING_EVERY.as_millis() as u64);
     assert_eq!(told("Place kept, unless told"), limits::RESUME_HOLD.as_millis() as u64);
+    assert_eq!(told("Come back, where there was no room or the server ends"), limits::RETRY_TOLD.as_millis() as u64);
 }
 
 #[test]

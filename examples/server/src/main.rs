@@ -10,7 +10,7 @@
 //! | `site` `http` `pages` | what a request must be, and what it gets |
 //! | `standing` `transport` | what a peer may do until it has proved who it is; whole messages, whatever carries them |
 //! | `connection` | the conversation: the one place where the protocol is spoken |
-//! | `refusal` `log` `metrics` `quote` `token` | how no is said, told and counted, and what is never shown |
+//! | `refusal` `log` `metrics` `process` `quote` `token` | how no is said, told and counted, and what is never shown |
 
 mod connection;
 mod error;
@@ -22,6 +22,7 @@ mod limits;
 mod log;
 mod metrics;
 mod pages;
+mod process;
 mod quote;
 mod refusal;
 mod server;

@@ -8,6 +8,7 @@ use orchflow_core::hub::serve::ServiceCounts;
 use orchflow_core::metrics::openmetrics::{self, BuildInfo};
 use orchflow_core::protocol::message::ErrorCode;
 
+use crate::process::{self, Measure};
 use crate::refusal::{Reason, Refusal};
 
 /// What carries a connection.
@@ -59,7 +60,7 @@ impl Metrics {
         self.panics.fetch_add(1, Relaxed);
     }
 
-    /// The hub's numbers, the service's and these, as OpenMetrics text. `unproved` connections stand in the doors.
+    /// The hub's numbers, the service's, these and the process's, as OpenMetrics text. `unproved` connections stand in the doors.
     pub(crate) fn render(&self, hub: &Hub, service: &ServiceCounts, unproved: usize) -> String {
         let build = BuildInfo { version: env!("CARGO_PKG_VERSION"), revision: "" };
         let mut text = openmetrics::render(&hub.metrics(), &build);
@@ -90,9 +91,10 @@ impl Metrics {
             "Connections, requests over HTTP and messages that were refused by the carrier's rules.",
             &mut Reason::ALL.into_iter().map(|(reason, label)| (format!("{{reason=\"{label}\"}}"), load(&self.refused[reason as usize]))),
         );
-        let label = |(code, count): (&ErrorCode, &u64)| (format!("{{code=\"{code}\"}}"), *count);
+        // All of them from the first scrape on, at zero, as everything else is.
+        let label = |code: ErrorCode| (format!("{{code=\"{code}\"}}"), service.refusals.get(&code).copied().unwrap_or_default());
         let help = "Connections, requests and input that were refused by the protocol's rules.";
-        family("terminal_protocol_refusals", "counter", help, &mut service.refusals.iter().map(label));
+        family("terminal_protocol_refusals", "counter", help, &mut ErrorCode::ALL.iter().copied().map(label));
         family(
             "terminal_sessions_watchable",
             "gauge",
@@ -100,6 +102,13 @@ impl Metrics {
             &mut one(service.sessions as u64),
         );
         family("terminal_connection_panics", "counter", "Connections ended by a bug of the server's.", &mut one(load(&self.panics)));
+        for Measure { name, kind, help, value } in process::measures() {
+            let Some(value) = value else { continue };
+            let suffix = if kind == "counter" { "_total" } else { "" };
+            let unit = ["bytes", "seconds"].into_iter().find(|unit| name.ends_with(unit));
+            let unit = unit.map_or_else(String::new, |unit| format!("# UNIT {name} {unit}\n"));
+            let _infallible = write!(text, "# TYPE {name} {kind}\n{unit}# HELP {name} {help}\n{name}{suffix} {value}\n");
+        }
         text.push_str("# EOF\n");
         text
     }
@@ -128,6 +137,8 @@ mod tests {
             "terminal_refusals_total{reason=\"token_in_url\"} 1",
             "terminal_refusals_total{reason=\"crowded\"} 0",
             "terminal_protocol_refusals_total{code=\"forbidden\"} 2",
+            "terminal_protocol_refusals_total{code=\"malformed\"} 0",
+            "# UNIT process_resident_memory_bytes bytes",
         ] {
             assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
         }

@@ -1,7 +1,7 @@
 //! Why this server says no, to whom, and what they can do about it.
 //!
-//! Every refusal is one of these. It names what was wrong, the limit and the way out; it is answered over HTTP by a status and
-//! over a WebSocket by a close code; and it is counted under its [`Reason`].
+//! Every refusal is one of these. It names what was wrong, the limit and the way out; it is answered over HTTP by a status, over
+//! the protocol by a Goodbye, and over a WebSocket by a close code besides; and it is counted under its [`Reason`].
 //!
 //! Deliberately absent: what the peer sent. A path or a query may hold a token pasted into the wrong place, so no refusal
 //! repeats one; Host and Origin hold none, and are for the log.
@@ -9,7 +9,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::StatusCode;
+use orchflow_core::protocol::frame::StreamId;
+use orchflow_core::protocol::message::{ErrorCode, Goodbye, Message};
 
 use crate::limits::{HEAD_BYTES, HEADERS, MESSAGE_MAX, MESSAGE_UNPROVED_MAX, UNPROVED_BYTES};
 use crate::quote::Quoted;
@@ -143,6 +146,18 @@ impl Refusal {
             Reason::MessageLong | Reason::ProofLong => 1009,
             _ => 4000 + self.status().as_u16(),
         }
+    }
+
+    /// How the protocol says it: a frame.
+    pub(crate) fn goodbye(&self) -> Bytes {
+        let code = match self.reason() {
+            Reason::Crowded | Reason::Full => ErrorCode::Overloaded,
+            Reason::Closing => ErrorCode::ShuttingDown,
+            Reason::ProofSlow | Reason::HeadSlow | Reason::AnswerSlow => ErrorCode::Timeout,
+            Reason::User | Reason::Unauthorized => ErrorCode::Unauthorized,
+            _ => ErrorCode::Malformed,
+        };
+        Message::Goodbye(Box::new(Goodbye::with_retry(code, self.to_string()))).into_frame(StreamId::CONNECTION).to_bytes()
     }
 
     /// What the peer said, for the log.

@@ -23,7 +23,7 @@ use crate::limits::{ACCEPT_PAUSE, ACCEPT_QUEUE, DESCRIPTORS_RESERVED, Limits};
 use crate::log::Log;
 use crate::metrics::{Carrier, Metrics};
 use crate::pages::Pages;
-use crate::refusal::Refusal;
+use crate::refusal::{Reason, Refusal};
 use crate::signals::Signals;
 use crate::site::Sites;
 use crate::standing::{Deadline, Standing};
@@ -242,7 +242,13 @@ impl Server {
                 let (server, arrival) = (Arc::clone(self), Arrival { transport, admission, peer: Peer::Unix { pid } });
                 tasks.spawn(async move { connection::serve(&server, arrival).await });
             }
-            Err(refusal) => self.refused(&refusal, None),
+            Err(refusal) => {
+                self.refused(&refusal, None);
+                // As above. Another user is owed no word.
+                if refusal.reason() != Reason::User {
+                    let _ = send(&stream, &refusal.goodbye(), SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+                }
+            }
         }
     }
 

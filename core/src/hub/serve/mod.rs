@@ -137,7 +137,7 @@ impl Service {
     /// connection once it was told.
     pub fn shut_down(&self, message: &str) {
         let mut state = self.shared.state.lock();
-        let goodbye = Goodbye::new(ErrorCode::ShuttingDown, message);
+        let goodbye = Goodbye::with_retry(ErrorCode::ShuttingDown, message);
         for link in state.links.values_mut() {
             link.peer.say_goodbye(goodbye.clone());
             link.waker.take().into_iter().for_each(Waker::wake);

@@ -17,7 +17,7 @@ use crate::host::{ConnectionId, Host, LaneId, Notice, Parked, Terminals};
 use crate::limits::{BEFORE_PROOF_BYTES_MAX, FRAME_BEFORE_PROOF_MAX, PROOF_WAIT};
 use crate::protocol::frame::{Frame, Frames, StreamId};
 use crate::protocol::kind::Kind;
-use crate::protocol::message::{ClientId, Credit, ErrorCode, Goodbye, Message, Refusal, ResumePoint};
+use crate::protocol::message::{ClientId, Credit, ErrorCode, Goodbye, Hello, Message, Refusal, ResumePoint};
 use crate::protocol::negotiation::Agreed;
 use crate::protocol::token::Role;
 use crate::time::Time;
@@ -156,11 +156,15 @@ impl ServerPeer {
                 return self.turn_away(ErrorCode::Malformed, message, world);
             }
         }
-        let (stream, number) = (frame.stream, frame.position);
+        let (stream, number, body) = (frame.stream, frame.position, frame.body.clone());
         let name = Kind::from_code(frame.kind).map_or("", Kind::name);
         let message = match Message::decode(frame) {
             Ok(Some(message)) => message,
             Ok(None) => return, // Nonsense on purpose, or the future.
+            Err(error) if raw.is_some() && !error.is_fatal() && name == Kind::Hello.name() && Hello::is_of_unknown_role(&body) => {
+                // Not a bug of the other side's: the link is of another server, or a newer one.
+                return self.turn_away(ErrorCode::Unauthorized, format!("{}: use this run's link", explain(&error)), world);
+            }
             Err(error) if error.is_fatal() || raw.is_some() => return self.turn_away(error.code(), explain(&error), world),
             Err(error) => return self.refuse(stream, Refusal::new(number, error.code(), explain(&error)), world),
         };
@@ -254,7 +258,7 @@ impl ServerPeer {
             if let (Some(claim), Some(client)) = (claim, client.and_then(|client| world.host.clients.get_mut(client))) {
                 client.parked.push(Parked { session: lane.session, claim, role: lane.role, lossy: lane.is_lossy() });
             }
-            world.host.leave(lane.session, id, world.now);
+            world.host.leave(lane.session, id, lane.sent(), world.now);
         }
         if let Some(client) = client.and_then(|client| world.host.clients.get_mut(client))
             && client.connection == Some(self.id)
@@ -286,16 +290,9 @@ impl ServerPeer {
     /// Counts a reason, and says goodbye for it.
     pub fn turn_away(&mut self, code: ErrorCode, message: String, world: &mut World<'_>) {
         world.host.count(code);
-        let retry_ms = match code {
-            ErrorCode::Overloaded => Some(OVERLOADED_RETRY_MS),
-            _ => code.is_retryable().then_some(0),
-        };
-        self.say_goodbye(Goodbye { retry_ms, ..Goodbye::new(code, message) });
+        self.say_goodbye(Goodbye::with_retry(code, message));
     }
 }
-
-/// When somebody for whom there was no room may come back, in milliseconds. Each adds a wait of its own.
-const OVERLOADED_RETRY_MS: u32 = 1_000;
 
 /// An error with its sources, for people.
 fn explain(error: &dyn std::error::Error) -> String {

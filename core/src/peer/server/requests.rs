@@ -77,6 +77,7 @@ impl ServerPeer {
         let place = self.watch(stream, session, Role::Owner, false, 0, spawn.size, world);
         let spawned = Spawned { number: spawn.number, session: session.as_raw(), pid, size: place.size, replies: place.replies };
         self.send(stream, Message::Spawned(spawned));
+        self.tell_exited(stream, session, world);
         self.open_lane(stream, session, false, 0, world);
         self.tell_viewers(session, world);
         Ok(())
@@ -104,6 +105,7 @@ impl ServerPeer {
         let place = self.watch(stream, session, role, attach.lossy, start, attach.size, world);
         let attached = self.attached(attach.number, start, range.end, &place, world);
         self.send(stream, attached);
+        self.tell_exited(stream, session, world);
         self.open_lane(stream, session, attach.lossy, start, world);
         if let Some(size) = attach.size {
             // Refused where the session has ended; its size is of no importance then.

@@ -84,6 +84,13 @@ impl ServerPeer {
         }))
     }
 
+    /// Who comes after the process has ended hears of it now: the output that is left may take long.
+    pub(super) fn tell_exited(&mut self, stream: StreamId, session: SessionId, world: &World<'_>) {
+        if let Some(exited) = world.host.session(session).and_then(|known| known.exited) {
+            self.send(stream, Message::ProcessExited(exited));
+        }
+    }
+
     /// Begins to read for a stream; what was cleared is told as a gap.
     pub(super) fn open_lane(&mut self, stream: StreamId, session: SessionId, lossy: bool, start: u64, world: &mut World<'_>) {
         let cleared = world.host.session(session).map_or(0, |known| known.cleared);
@@ -123,10 +130,13 @@ impl ServerPeer {
         if place.replies
             && let Some(lane) = self.lanes.get_mut(&stream)
         {
-            lane.replay_until = point.offset; // What came meanwhile nobody has answered.
+            // What came meanwhile nobody has answered, unless somebody else was there to do it and has left.
+            let answered = world.host.session(session).map_or(0, |known| known.answered_by_others(client));
+            lane.replay_until = answered.max(point.offset);
         }
         let attached = self.attached(0, point.offset, range.end, &place, world);
         self.send(stream, attached);
+        self.tell_exited(stream, session, world);
         let id = self.lane_id(stream);
         match parked.map(|parked| world.terminals.resume(id, session, parked.claim)) {
             Some(Ok(())) => {
@@ -149,7 +159,7 @@ impl ServerPeer {
         let id = self.lane_id(stream);
         world.terminals.shut(id);
         if let Some(lane) = self.lanes.remove(&stream) {
-            world.host.leave(lane.session, id, world.now);
+            world.host.leave(lane.session, id, lane.sent(), world.now);
         }
     }
 

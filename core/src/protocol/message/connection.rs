@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::cbor;
 use super::super::frame::StreamId;
 use super::super::handshake::{Mac, Nonce};
 use super::super::negotiation::{Agreed, Features, Versions};
 use super::super::token::{ResumeSecret, Role};
 use super::{ErrorCode, in_header};
-use crate::limits::{CREDIT_MIN, FRAME_MAX, HIGH_WATER_BYTES, INPUT_WINDOW_BYTES, PING_EVERY, RESUME_HOLD, STREAMS_MAX};
+use crate::limits::{CREDIT_MIN, FRAME_MAX, HIGH_WATER_BYTES, INPUT_WINDOW_BYTES, PING_EVERY, RESUME_HOLD, RETRY_TOLD, STREAMS_MAX};
 
 /// The first frame of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,17 @@ pub struct Hello {
     /// The streams it had, to go on at once. Void where the client or the instance is another.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resume: Vec<ResumePoint>,
+}
+
+impl Hello {
+    /// Whether a body that is no Hello would be one, were there only such a role.
+    pub(crate) fn is_of_unknown_role(body: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Asked {
+            role: String,
+        }
+        cbor::decode::<Asked>(body).is_ok_and(|asked| Role::from_name(&asked.role).is_none())
+    }
 }
 
 /// One stream a client comes back for.
@@ -271,6 +283,15 @@ impl Goodbye {
     /// For the reason `code`, with no word of when to come back.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Goodbye {
         Goodbye { code, message: message.into(), retry_ms: None, versions: None, offered: None }
+    }
+
+    /// A server's, for the reason `code`: with when to come back, where that is of use.
+    pub fn with_retry(code: ErrorCode, message: impl Into<String>) -> Goodbye {
+        let retry_ms = match code {
+            ErrorCode::Overloaded | ErrorCode::ShuttingDown => Some(RETRY_TOLD.as_millis() as u32),
+            _ => code.is_retryable().then_some(0),
+        };
+        Goodbye { retry_ms, ..Goodbye::new(code, message) }
     }
 }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::net::UnixStream;
 
-use super::{Socket, TransportError};
+use super::{LastWords, Socket, TransportError};
 use crate::limits::{READ_BUFFER, WRITE_BUFFER};
 
 /// Messages that wait to be written together, at the most.
@@ -57,8 +57,9 @@ impl ByteStream {
         self.socket.poll_shutdown(cx).map_err(TransportError::from)
     }
 
-    /// Sends what waits, and listens until the peer has gone. Why this ends is for the protocol to say.
-    pub(super) async fn close(mut self) {
+    /// Sends what waits and the last frame, and listens until the peer has gone.
+    pub(super) async fn close(mut self, why: &LastWords) {
+        self.waiting.extend(why.frame.clone());
         if std::future::poll_fn(|cx| self.poll_flush(cx)).await.is_ok() {
             let _gone = self.socket.part(&[]).await;
         }

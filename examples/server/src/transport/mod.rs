@@ -49,13 +49,13 @@ impl Transport {
         Transport { wire: Wire::Bytes(Box::new(ByteStream::new(socket))), deadline }
     }
 
-    /// Tells the peer why this ends, where the carrier has words for it, and waits a moment for it to leave. Nothing more is written after a write that
+    /// Tells the peer why this ends, and waits a moment for it to leave. Nothing more is written after a write that
     /// is still under way.
     pub(crate) async fn close(self, why: LastWords) {
         let farewell = async {
             match self.wire {
                 Wire::WebSocket(socket) => socket.close(&why).await,
-                Wire::Bytes(bytes) => bytes.close().await,
+                Wire::Bytes(bytes) => bytes.close(&why).await,
             }
         };
         // Who does not listen in time, or is gone, has missed it.
@@ -120,20 +120,26 @@ impl Sink<Bytes> for Transport {
     }
 }
 
-/// What a WebSocket's close frame says; nothing in particular by default.
+/// What is said at the end; nothing in particular by default.
 #[derive(Default)]
-pub(crate) struct LastWords(Option<(u16, String)>);
+pub(crate) struct LastWords {
+    /// The protocol's own goodbye, where the engine has not said it.
+    frame: Option<Bytes>,
+    /// What a WebSocket's close frame says.
+    close: Option<(u16, String)>,
+}
 
 impl From<&Refusal> for LastWords {
+    /// Both: a Unix socket has no close frame, and a client reads either.
     fn from(refusal: &Refusal) -> Self {
-        LastWords(Some((refusal.close_code(), refusal.to_string())))
+        LastWords { frame: Some(refusal.goodbye()), close: Some((refusal.close_code(), refusal.to_string())) }
     }
 }
 
 impl From<ErrorCode> for LastWords {
     /// The number of what the last frame has said in full.
     fn from(code: ErrorCode) -> Self {
-        LastWords(Some((code.close_code(), code.to_string())))
+        LastWords { frame: None, close: Some((code.close_code(), code.to_string())) }
     }
 }
 

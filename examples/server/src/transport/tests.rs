@@ -65,6 +65,8 @@ async fn limits_rise_in_the_middle_of_a_websocket() {
         let length = (MESSAGE_MAX as u64 + 1).to_be_bytes();
         browser.get_mut().write_all(&[&[0x82, 0xff][..], &length, &[0; 4]].concat()).unwrap();
         // Another code than this would mean that it was taken.
+        let Message::Binary(goodbye) = browser.read().unwrap() else { panic!("no goodbye") };
+        assert!(goodbye.windows(9).any(|part| part == b"malformed"), "{goodbye:?}");
         let Message::Close(Some(farewell)) = browser.read().unwrap() else { panic!("no farewell") };
         (u16::from(farewell.code), farewell.reason.to_string())
     });

@@ -105,7 +105,10 @@ impl WebSocket {
 
     /// Sends the reason, and listens until the peer has gone.
     pub(super) async fn close(mut self, why: &LastWords) {
-        let said = match &why.0 {
+        if let Some(frame) = &why.frame {
+            let _said = self.start_send(frame.clone()); // If not, the close frame says it.
+        }
+        let said = match &why.close {
             Some((code, text)) => self.say_goodbye(CloseCode::from(*code), text),
             None => self.say_goodbye(CloseCode::Normal, ""),
         };

@@ -89,17 +89,41 @@ impl WebSocket {
         self.0.write_all(&frame(first, payload))
     }
 
-    /// Reads frames until the server says goodbye; its code and reason.
-    pub(crate) fn goodbye(&mut self) -> (u16, String) {
+    /// The next binary message, or else the code and reason of the server's goodbye.
+    pub(crate) fn message(&mut self) -> Result<Vec<u8>, (u16, String)> {
         loop {
             let mut head = [0; 2];
             self.0.read_exact(&mut head).expect("a goodbye before the end");
-            let length = usize::from(head[1]);
-            assert!(length < 126, "the server has nothing long to say");
-            let mut payload = vec![0; length];
+            let length = match head[1] {
+                126 => {
+                    let mut length = [0; 2];
+                    self.0.read_exact(&mut length).unwrap();
+                    u64::from(u16::from_be_bytes(length))
+                }
+                127 => {
+                    let mut length = [0; 8];
+                    self.0.read_exact(&mut length).unwrap();
+                    u64::from_be_bytes(length)
+                }
+                short => short.into(),
+            };
+            let mut payload = vec![0; usize::try_from(length).unwrap()];
             self.0.read_exact(&mut payload).unwrap();
-            if let (0x88, [c0, c1, reason @ ..]) = (head[0], payload.as_slice()) {
-                return (u16::from_be_bytes([*c0, *c1]), String::from_utf8(reason.to_vec()).unwrap());
+            match (head[0], payload.as_slice()) {
+                (0x82, _) => return Ok(payload),
+                (0x88, [c0, c1, reason @ ..]) => {
+                    return Err((u16::from_be_bytes([*c0, *c1]), String::from_utf8(reason.to_vec()).unwrap()));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads until the server says goodbye; its code and reason.
+    pub(crate) fn goodbye(&mut self) -> (u16, String) {
+        loop {
+            if let Err(goodbye) = self.message() {
+                return goodbye;
             }
         }
     }

@@ -62,7 +62,10 @@ fn stranger_who_stays_silent_is_shown_out() {
     assert!(browser.into_closed());
     let mut native = UnixStream::connect(server.socket()).unwrap();
     native.set_read_timeout(Some(PATIENCE)).unwrap();
-    assert_eq!(native.read(&mut [0]).unwrap(), 0);
+    let mut said = Vec::new();
+    native.read_to_end(&mut said).unwrap();
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("timeout") && said.contains("600ms"), "{said:?}");
     assert_eq!(server.metric("terminal_refusals_total{reason=\"proof_slow\"}"), 2);
 }
 

@@ -136,11 +136,16 @@ impl Server {
         }
     }
 
+    /// Everything it counts.
+    pub(crate) fn metrics(&self) -> String {
+        crate::browser::get(self, "/metrics", &[("Authorization", &format!("Bearer {}", self.token))]).body
+    }
+
     /// The value of one of its metrics.
     pub(crate) fn metric(&self, series: &str) -> u64 {
-        let text = crate::browser::get(self, "/metrics", &[("Authorization", &format!("Bearer {}", self.token))]).body;
+        let text = self.metrics();
         let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        value.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
+        value.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap_or_else(|error| panic!("{series}: {error}"))
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
