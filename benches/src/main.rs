@@ -22,6 +22,7 @@ mod stats;
 mod terminal;
 mod terminals;
 mod threads;
+mod ws;
 
 use std::io;
 use std::process::ExitCode;
@@ -47,6 +48,8 @@ fn main() -> ExitCode {
         // A role ends when its terminal does, which its reads and writes tell as an error.
         Some((name, args)) if name == child::ROLE => return child::play(args).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
         Some((name, args)) if name == probe::PROBE => return told(probe::answer(args)),
+        // A floor ends when its client leaves, which its reads tell as an error.
+        Some((name, args)) if name == ws::floor::FLOOR => return ws::floor::play(args).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
         _ => {}
     }
     let Some((run, plan)) = parse(&args) else {
