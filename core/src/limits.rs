@@ -123,7 +123,8 @@ pub const PROOF_WAIT: Duration = Duration::from_secs(10);
 
 // ---- Serving ----
 
-/// Clients of one server that are told apart, for their return and for input sent twice.
+/// Clients that have left and are remembered by their server, for their return; and of each session, those whose input is known when it is sent
+/// twice. Who is connected is remembered in any case.
 pub const CLIENTS_MAX: usize = 1024;
 
 /// Answers to Spawn that a client can ask for again after its link broke.

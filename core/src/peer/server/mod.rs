@@ -256,10 +256,8 @@ impl ServerPeer {
             }
             world.host.leave(lane.session, id, world.now);
         }
-        if let Some(client) = client.and_then(|client| world.host.clients.get_mut(client))
-            && client.connection == Some(self.id)
-        {
-            (client.connection, client.seen) = (None, world.now);
+        if let Some(client) = client {
+            world.host.clients.leave(client, self.id, world.now);
         }
     }
 
