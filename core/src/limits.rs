@@ -157,6 +157,10 @@ pub const INPUT_ENTRY_BYTES: usize = 64;
 /// takes as much, for it takes as much from strangers.
 pub const INPUT_PIECE_BYTES: usize = FRAME_BEFORE_PROOF_MAX - 16;
 
+/// How long word that input was taken waits for output to go with. An echo takes a tenth of it, and a message less on its way is a fifth of the
+/// time to it (`echo.ws.p50`); nobody waits for the word itself.
+pub const INPUT_ACK_WAIT: Duration = Duration::from_millis(1);
+
 /// How long a client waits before it sends input again that a server had no room for.
 pub const INPUT_AGAIN: Duration = Duration::from_millis(50);
 
