@@ -7,6 +7,7 @@
 mod alloc;
 mod child;
 mod clock;
+mod descriptors;
 mod engine;
 mod frame;
 mod interleave;
@@ -40,7 +41,7 @@ usage: orchflow-bench terminal [options]
   --quick           fewer and shorter blocks, the same lines
   --json            one JSON object per line
   --only PREFIX     only the groups that have a line whose name begins so
-  --install-peers   fetch node-pty and ptyprocess into target/peers first";
+  --install-peers   fetch node-pty, ptyprocess and terminado into target/peers first";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -23,4 +23,5 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
         }
     }
     peers::run(plan, report);
+    ws::terminado::run(plan, report);
 }

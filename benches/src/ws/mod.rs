@@ -4,11 +4,15 @@
 //! One client serves both: `orchflow_examples::remote`, which speaks the whole protocol.
 
 pub(crate) mod floor;
+mod newcomer;
 mod process;
 mod server;
+mod terminado;
 mod terminal;
 
 pub(crate) use floor::Floor;
+pub(crate) use newcomer::{answered, upgraded};
 pub(crate) use process::Process;
 pub(crate) use server::Server;
+pub(crate) use terminado::Terminado;
 pub(crate) use terminal::{RemoteTerminal, Site};

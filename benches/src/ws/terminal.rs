@@ -94,11 +94,21 @@ impl Terminals for RemoteTerminal {
         Ok(())
     }
 
+    /// Waits for output: that input has been taken is news too, but not what is waited for.
     fn turn(&mut self, timeout: Duration, on_read: &mut dyn FnMut(usize, &[u8])) -> io::Result<()> {
-        let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
-        let (fd, flags) = self.fd()?;
-        poll(&mut [PollFd::from_borrowed_fd(fd, flags)], Some(&timeout))?;
-        self.take_ready(&mut |output| on_read(0, output))
+        let (until, mut any) = (Instant::now() + timeout, false);
+        while !any {
+            let left = until.saturating_duration_since(Instant::now());
+            let (fd, flags) = self.fd()?;
+            let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+            poll(&mut [PollFd::from_borrowed_fd(fd, flags)], Some(&timeout))?;
+            self.take_ready(&mut |output| {
+                any = true;
+                on_read(0, output);
+            })?;
+            any |= left.is_zero();
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a client comes in: the same handshake as the server's, so that the same client can speak to both. Not measured, but for
 //! [`upgrade_all`].
 
-use std::io::{self, Read};
+use std::io;
 use std::net::{TcpListener, TcpStream};
 
 use bytes::Bytes;
@@ -18,8 +18,7 @@ use tungstenite::{Message as Packet, WebSocket};
 /// Accepts a WebSocket, lets the holder of `pass` in and hears what it wants to run.
 pub(super) fn enter(stream: TcpStream, authority: &str, pass: &Pass) -> io::Result<(WebSocket<TcpStream>, Asked)> {
     stream.set_nodelay(true)?;
-    let config = WebSocketConfig::default().read_buffer_size(BUFFER).write_buffer_size(0);
-    let mut socket = tungstenite::accept_with_config(stream, Some(config)).map_err(|error| io::Error::other(error.to_string()))?;
+    let mut socket = tungstenite::accept_with_config(stream, Some(small_buffers())).map_err(|error| io::Error::other(error.to_string()))?;
     let mut frames = Inbox::default();
 
     let hello_frame = frames.next(&mut socket)?;
@@ -70,14 +69,11 @@ impl Asked {
     }
 }
 
-/// Upgrades one connection after the other and lets go of each once its client has.
+/// Upgrades one connection after the other, and lets go of each.
 pub(super) fn upgrade_all(listener: &TcpListener) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept()?;
-        if let Ok(mut socket) = tungstenite::accept(stream) {
-            // The client leaves without a word. What it does not say is no matter.
-            let _left = socket.get_mut().read(&mut [0; 16]);
-        }
+        drop(tungstenite::accept_with_config(stream, Some(small_buffers())));
     }
 }
 
@@ -121,5 +117,7 @@ fn confused() -> io::Error {
     io::Error::other("the client does not speak as expected")
 }
 
-/// As the server's.
-const BUFFER: usize = 4 << 10;
+/// As the server's: with the library's own of 128 KiB a floor would not be one.
+pub(crate) fn small_buffers() -> WebSocketConfig {
+    WebSocketConfig::default().read_buffer_size(4 << 10).write_buffer_size(0)
+}

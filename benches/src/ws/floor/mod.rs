@@ -15,23 +15,24 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::{Process, Site};
 use crate::child;
+pub(super) use door::small_buffers;
 
-/// The name under which `main` calls [`play`] and [`play_door`].
+/// The name under which `main` hands its arguments to [`play`].
 pub(crate) const FLOOR: &str = "floor";
 
-/// Such a process. It serves one connection.
+/// Such a process.
 pub(crate) struct Floor {
     pub(crate) process: Process,
     pub(crate) site: Site,
 }
 
 impl Floor {
-    /// Starts one on the CPUs of the calling thread.
+    /// Starts one on the CPUs of the calling thread. It serves one connection.
     pub(crate) fn start() -> io::Result<Floor> {
         Floor::of("terminal")
     }
 
-    /// One that upgrades whoever connects, one after the other, and lets go of them.
+    /// One that upgrades whoever connects, one after the other, and lets go of each.
     pub(crate) fn of_upgrades() -> io::Result<Floor> {
         Floor::of("upgrades")
     }
