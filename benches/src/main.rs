@@ -1,8 +1,8 @@
 //! One harness: the engine, the raw limit and the installed peers, side by side in one run.
 //!
 //! `cargo run --release -p orchflow-bench -- terminal` prints a table, and `frame` one of the wire format; see [`USAGE`] for the rest. Both sides of every
-//! comparison live in this process, are pinned alike and take turns in short blocks; a ratio is between neighbouring
-//! blocks, and the reference is also held against itself, which tells how much of a ratio is noise.
+//! comparison live in this process, or in one process each where it is about the server. They are pinned alike and take turns in short
+//! blocks; a ratio is between neighbouring blocks, and the reference is also held against itself, which tells how much of a ratio is noise.
 
 mod alloc;
 mod child;

@@ -25,10 +25,10 @@ const fn line(name: &'static str, reach: Reach, note: &'static str) -> Spec {
 
 fn measure(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
     let (here, elsewhere) = pin::two_cpus()?;
-    let packed = blocks(plan.pick(21, 101), here, here)?;
+    let packed = blocks(plan.pick(15, 101), here, here)?;
     sheet.put("echo.ws.p50", figures(&packed, |block| block.p50));
     sheet.put("echo.ws.p99", figures(&packed, |block| block.p99));
-    let apart = blocks(plan.pick(11, 101), here, elsewhere)?;
+    let apart = blocks(plan.pick(7, 101), here, elsewhere)?;
     sheet.put("echo.ws.apart.p50", figures(&apart, |block| block.p50));
     sheet.put("echo.ws.apart.p99", figures(&apart, |block| block.p99));
     Ok(())
