@@ -152,7 +152,7 @@ impl Passthrough {
             }
             io::stdout().flush()?;
             self.tell();
-            self.remote.send();
+            self.remote.flush();
             let [stdin, resized] = self.wait()?;
             if stdin && let Some(session) = self.read_keys()? {
                 return Ok(End::LetGo { session });

@@ -25,6 +25,7 @@ pub(crate) fn play(args: &[String]) -> io::Result<()> {
     let number = |at: usize| args.get(at).and_then(|arg| arg.parse::<u64>().ok());
     match (args.first().map(String::as_str), number(1), number(2)) {
         (Some("flood"), Some(write_bytes), Some(cpu)) => flood(write_bytes as usize, cpu as usize),
+        (Some("burst"), Some(write_bytes), Some(cpu)) => burst(write_bytes as usize, cpu as usize, number(3)),
         (Some("typist"), Some(bytes), Some(every_ms)) => typist(bytes as usize, Duration::from_millis(every_ms)),
         _ => Err(io::Error::other("no such role")),
     }
@@ -34,10 +35,30 @@ pub(crate) fn play(args: &[String]) -> io::Result<()> {
 fn flood(write_bytes: usize, cpu: usize) -> io::Result<()> {
     let _pinned = Pinned::to(cpu)?;
     ready()?;
-    let text: Vec<u8> = b"the quick brown fox jumps over the lazy dog 0123456789\r\n".iter().copied().cycle().take(write_bytes).collect();
+    let text = lines(write_bytes);
     loop {
         rustix::io::write(stdout(), &text)?;
     }
+}
+
+/// For each key that is typed writes `total` bytes, `write_bytes` at a time, on `cpu`. So nothing is written while another side of a
+/// comparison runs, however much the way to the reader could hold.
+fn burst(write_bytes: usize, cpu: usize, total: Option<u64>) -> io::Result<()> {
+    let total = total.ok_or_else(|| io::Error::other("a burst has a length"))?;
+    let _pinned = Pinned::to(cpu)?;
+    ready()?;
+    let text = lines(write_bytes);
+    while rustix::io::read(stdin(), &mut [0])? > 0 {
+        let mut left = total as usize;
+        while left > 0 {
+            left -= rustix::io::write(stdout(), &text[..left.min(write_bytes)])?;
+        }
+    }
+    Ok(())
+}
+
+fn lines(bytes: usize) -> Vec<u8> {
+    b"the quick brown fox jumps over the lazy dog 0123456789\r\n".iter().copied().cycle().take(bytes).collect()
 }
 
 /// Echoes what is typed at once, and writes `bytes` of its own every `period`.

@@ -1,12 +1,13 @@
 //! One harness: the engine, the raw limit and the installed peers, side by side in one run.
 //!
 //! `cargo run --release -p orchflow-bench -- terminal` prints a table, and `frame` one of the wire format; see [`USAGE`] for the rest. Both sides of every
-//! comparison live in this process, are pinned alike and take turns in short blocks; a ratio is between neighbouring
-//! blocks, and the reference is also held against itself, which tells how much of a ratio is noise.
+//! comparison live in this process, or in one process each where it is about the server. They are pinned alike and take turns in short
+//! blocks; a ratio is between neighbouring blocks, and the reference is also held against itself, which tells how much of a ratio is noise.
 
 mod alloc;
 mod child;
 mod clock;
+mod descriptors;
 mod engine;
 mod frame;
 mod interleave;
@@ -22,6 +23,7 @@ mod stats;
 mod terminal;
 mod terminals;
 mod threads;
+mod ws;
 
 use std::io;
 use std::process::ExitCode;
@@ -39,7 +41,7 @@ usage: orchflow-bench terminal [options]
   --quick           fewer and shorter blocks, the same lines
   --json            one JSON object per line
   --only PREFIX     only the groups that have a line whose name begins so
-  --install-peers   fetch node-pty and ptyprocess into target/peers first";
+  --install-peers   fetch node-pty, ptyprocess and terminado into target/peers first";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -47,6 +49,8 @@ fn main() -> ExitCode {
         // A role ends when its terminal does, which its reads and writes tell as an error.
         Some((name, args)) if name == child::ROLE => return child::play(args).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
         Some((name, args)) if name == probe::PROBE => return told(probe::answer(args)),
+        // A floor ends when its client leaves, which its reads tell as an error.
+        Some((name, args)) if name == ws::floor::FLOOR => return ws::floor::play(args).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
         _ => {}
     }
     let Some((run, plan)) = parse(&args) else {

@@ -123,7 +123,8 @@ pub const PROOF_WAIT: Duration = Duration::from_secs(10);
 
 // ---- Serving ----
 
-/// Clients of one server that are told apart, for their return and for input sent twice.
+/// Clients that have left and are remembered by their server, for their return; and of each session, those whose input is known when it is sent
+/// twice. Who is connected is remembered in any case.
 pub const CLIENTS_MAX: usize = 1024;
 
 /// Answers to Spawn that a client can ask for again after its link broke.
@@ -158,6 +159,10 @@ pub const INPUT_ENTRY_BYTES: usize = 64;
 /// The longest piece of input in a frame of its own, so that an interrupt key need not wait for a long paste. Every server
 /// takes as much, for it takes as much from strangers.
 pub const INPUT_PIECE_BYTES: usize = FRAME_BEFORE_PROOF_MAX - 16;
+
+/// How long word that input was taken waits for output to go with. An echo takes a tenth of it, and a message less on its way is a fifth of the
+/// time to it (`echo.ws.p50`); nobody waits for the word itself.
+pub const INPUT_ACK_WAIT: Duration = Duration::from_millis(1);
 
 /// How long a client waits before it sends input again that a server had no room for.
 pub const INPUT_AGAIN: Duration = Duration::from_millis(50);

@@ -1,6 +1,6 @@
 //! Programs that people use today for the same work, measured beside ours where they are installed.
 //!
-//! Each is a small script in `benches/peers/` that does one block of work per request line, so that blocks of both sides
+//! Each but terminado is a small script in `benches/peers/` that does one block of work per request line, so that blocks of both sides
 //! take turns although they are different processes.
 
 mod install;
@@ -27,7 +27,7 @@ impl Kind {
     pub(crate) fn is_installed(self) -> bool {
         match self {
             Kind::NodePty => folder().join("node_modules/node-pty").is_dir(),
-            Kind::Ptyprocess => python().is_file(),
+            Kind::Ptyprocess => has_module("ptyprocess"),
         }
     }
 
@@ -105,6 +105,24 @@ fn parse(line: &str) -> Option<Vec<f64>> {
 fn folder() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default(); // Then they are nowhere, and so not installed.
     program.ancestors().nth(2).unwrap_or(Path::new("")).join("peers")
+}
+
+/// Whether terminado was installed by [`install()`]. It has no [`Kind`]: it is a server, and its client is ours.
+pub(crate) fn has_terminado() -> bool {
+    has_module("terminado")
+}
+
+/// The Python that has the peers, with a script of `benches/peers/` to run.
+pub(crate) fn python_with(script: impl AsRef<Path>) -> Command {
+    let mut command = Command::new(python());
+    command.arg(script.as_ref());
+    command
+}
+
+/// Whether a module was installed; it is not loaded.
+fn has_module(name: &str) -> bool {
+    let found = format!("import importlib.util, sys; sys.exit(importlib.util.find_spec({name:?}) is None)");
+    Command::new(python()).args(["-c", &found]).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 fn python() -> PathBuf {

@@ -1,6 +1,6 @@
 //! Who has been here, and what each needs to come back as the same.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::ConnectionId;
 use crate::id::SessionId;
@@ -21,14 +21,21 @@ pub struct Client {
     pub role: Role,
     /// What it calls itself.
     pub name: String,
-    /// When it was last heard of.
-    pub seen: Time,
-    /// Where it is now.
-    pub connection: Option<ConnectionId>,
+    /// Where it is.
+    place: Place,
     /// Its places in sessions, since its link broke.
     pub parked: Vec<Parked>,
     /// Sessions it started, by the number of the request, so that none is started twice.
     spawned: BTreeMap<u64, SessionId>,
+}
+
+/// Where a client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// On this connection.
+    Here(ConnectionId),
+    /// Nowhere, since then.
+    Away(Time),
 }
 
 /// A place in a session that is kept for its return.
@@ -46,8 +53,9 @@ pub struct Parked {
 
 impl Client {
     /// One who has just come.
-    pub fn new(secret: ResumeSecret, role: Role, name: String, connection: ConnectionId, now: Time) -> Client {
-        Client { secret, former: None, role, name, seen: now, connection: Some(connection), parked: Vec::new(), spawned: BTreeMap::new() }
+    pub fn new(secret: ResumeSecret, role: Role, name: String, connection: ConnectionId) -> Client {
+        let place = Place::Here(connection);
+        Client { secret, former: None, role, name, place, parked: Vec::new(), spawned: BTreeMap::new() }
     }
 
     /// Which of its secrets makes `holds` true, if any does.
@@ -82,10 +90,12 @@ impl Client {
     }
 }
 
-/// The clients of a server: at most [`CLIENTS_MAX`]; who was away longest is forgotten first.
+/// The clients of a server: all who are here, of whom there are no more than it takes connections, and the [`CLIENTS_MAX`] who left last.
 #[derive(Debug, Default)]
 pub struct Clients {
     known: HashMap<ClientId, Client>,
+    /// Who is away, in the order in which they left: that in which they are forgotten.
+    away: BTreeSet<(Time, ClientId)>,
 }
 
 impl Clients {
@@ -109,14 +119,79 @@ impl Clients {
         self.known.get_mut(&id)
     }
 
-    /// Adds one. Answers whether there was room: all others may be here at this moment.
-    pub fn add(&mut self, id: ClientId, client: Client) -> bool {
-        if self.known.len() >= CLIENTS_MAX {
-            let away = self.known.iter().filter(|(_, client)| client.connection.is_none());
-            let Some(longest) = away.min_by_key(|(_, client)| client.seen).map(|(id, _)| *id) else { return false };
+    /// Adds one.
+    pub fn add(&mut self, id: ClientId, client: Client) {
+        self.known.insert(id, client);
+    }
+
+    /// Client `id` has come on `connection`. Returns the one it was on until now, if it was on another.
+    pub fn come(&mut self, id: ClientId, connection: ConnectionId) -> Option<ConnectionId> {
+        let client = self.known.get_mut(&id)?;
+        match std::mem::replace(&mut client.place, Place::Here(connection)) {
+            Place::Here(old) => (old != connection).then_some(old),
+            Place::Away(since) => {
+                self.away.remove(&(since, id));
+                None
+            }
+        }
+    }
+
+    /// `connection` is gone, and client `id` with it unless it has come on another.
+    pub fn leave(&mut self, id: ClientId, connection: ConnectionId, now: Time) {
+        let Some(client) = self.known.get_mut(&id).filter(|client| client.place == Place::Here(connection)) else { return };
+        client.place = Place::Away(now);
+        self.away.insert((now, id));
+        if self.away.len() > CLIENTS_MAX
+            && let Some((_, longest)) = self.away.pop_first()
+        {
             self.known.remove(&longest);
         }
-        self.known.insert(id, client);
-        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u64) -> ClientId {
+        ClientId::from_bytes(u128::from(number).to_be_bytes())
+    }
+
+    fn crowd(size: u64) -> Clients {
+        let mut clients = Clients::default();
+        for number in 0..size {
+            let secret = ResumeSecret::from_bytes([0; 32]);
+            clients.add(id(number), Client::new(secret, Role::Owner, String::new(), ConnectionId(number)));
+        }
+        clients
+    }
+
+    #[test]
+    fn who_is_here_is_known_however_many_there_are() {
+        let clients = crowd(9 * CLIENTS_MAX as u64);
+        assert!((0..9 * CLIENTS_MAX as u64).all(|number| clients.get(id(number)).is_some()));
+    }
+
+    #[test]
+    fn who_left_first_is_forgotten_first() {
+        let mut clients = crowd(CLIENTS_MAX as u64 + 2);
+        for number in (1..CLIENTS_MAX as u64 + 2).rev() {
+            clients.leave(id(number), ConnectionId(number), Time::from_nanos(1_000_000 - number));
+        }
+        assert_eq!(clients.len(), CLIENTS_MAX + 1);
+        assert!(clients.get(id(CLIENTS_MAX as u64 + 1)).is_none());
+        assert_eq!(clients.come(id(1), ConnectionId(5_000)), None);
+        clients.leave(id(0), ConnectionId(0), Time::from_nanos(1));
+        assert_eq!(clients.len(), CLIENTS_MAX + 1, "who came back has made room");
+        assert!(clients.get(id(0)).is_some() && clients.get(id(1)).is_some());
+    }
+
+    #[test]
+    fn client_that_is_on_another_connection_by_now_does_not_leave_with_the_old_one() {
+        let mut clients = crowd(1);
+        assert_eq!(clients.come(id(0), ConnectionId(7)), Some(ConnectionId(0)));
+        clients.leave(id(0), ConnectionId(0), Time::ZERO);
+        assert_eq!(clients.come(id(0), ConnectionId(7)), None);
+        assert_eq!(clients.come(id(0), ConnectionId(8)), Some(ConnectionId(7)));
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use orchflow_core::host::{ConnectionId, Host, HostOptions, LaneId, Started, Terminals};
 use orchflow_core::id::SessionId;
-use orchflow_core::limits::{FRAME_BEFORE_PROOF_MAX, FRAME_MAX};
+use orchflow_core::limits::{FRAME_BEFORE_PROOF_MAX, FRAME_MAX, INPUT_ACK_WAIT};
 use orchflow_core::peer::client::{ClientOptions, ClientPeer, Event};
 use orchflow_core::peer::server::{ServerPeer, World};
 use orchflow_core::protocol::frame::{Frame, Frames, StreamId};
@@ -143,6 +143,8 @@ pub(crate) fn server_takes(input: &[u8]) {
                 terminals.lanes.insert(lane, (session, end));
             }
         }
+        now = now + INPUT_ACK_WAIT; // What nobody waits for leaves by then.
+        with!(|peer: &mut ServerPeer, world: &mut World<'_>| peer.handle_timeout(world));
         while let Some(frame) = peer.poll_frame() {
             assert!(frame.encoded_len() <= FRAME_MAX);
             assert!(matches!(Message::decode(frame), Ok(Some(_))), "what a server says makes sense");

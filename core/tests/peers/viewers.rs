@@ -173,3 +173,15 @@ fn a_client_that_came_twice_leaves_the_first_place_and_stays_away() {
     net.until("return", |net| net.users[user].client.is_open());
     assert_ne!(net.users[user].client.client(), before, "it comes as a new one");
 }
+
+#[test]
+fn word_that_input_was_taken_waits_for_an_echo_but_not_for_long() {
+    let mut net = Net::new(ptys(), Framing::Messages, 1);
+    let user = net.join(User::new(Role::Owner, 1));
+    let stream = net.spawn(user, "deaf");
+    let number = net.users[user].client.write(stream, "x").unwrap();
+    let typed = net.now();
+    net.until("word", |net| net.users[user].screen(stream).settled == number);
+    assert!(net.now() - typed < Duration::from_millis(100), "{:?}", net.now() - typed);
+    assert!(net.users[user].screen(stream).bytes.is_empty());
+}

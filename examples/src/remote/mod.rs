@@ -76,7 +76,7 @@ impl Remote {
         Ok(Remote { address, peer, link: None, started: Instant::now() })
     }
 
-    /// The machine, to ask for sessions and to type. What it wants to say leaves with the next turn.
+    /// The machine, to ask for sessions and to type. What it wants to say leaves with the next turn, or [at once](Remote::flush).
     pub fn peer(&mut self) -> &mut ClientPeer {
         &mut self.peer
     }
@@ -106,7 +106,7 @@ impl Remote {
             self.break_off();
         }
         self.peer.handle_timeout(now);
-        self.send();
+        self.flush();
     }
 
     /// The next thing that happened. Sees to the link by itself.
@@ -115,7 +115,7 @@ impl Remote {
             match self.peer.poll_event()? {
                 Event::Dial => self.dial(),
                 Event::HangUp => {
-                    self.send();
+                    self.flush();
                     self.link = None;
                 }
                 event => return Some(event),
@@ -134,7 +134,7 @@ impl Remote {
             if let Some(event) = self.poll_event() {
                 return Ok(Some(event));
             }
-            self.send();
+            self.flush();
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(None);
@@ -169,8 +169,9 @@ impl Remote {
         }
     }
 
-    /// Writes what waits, as far as there is room: after the events of a [`turn`](Remote::turn), and what was said to them.
-    pub fn send(&mut self) {
+    /// Writes what waits, as far as there is room, without looking for what has come: a keystroke is one system call. Also after the events of a
+    /// [`turn`](Remote::turn), for what was said to them.
+    pub fn flush(&mut self) {
         if let Some(link) = &mut self.link
             && link.send(&mut self.peer).is_err()
         {

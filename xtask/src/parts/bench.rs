@@ -3,13 +3,14 @@
 
 use serde_json::Value;
 
-use crate::bench::command;
+use crate::bench::{command, server};
 use crate::work::{Outcome, Work};
 
 /// What there is to measure.
 const NAMES: [&str; 2] = ["frame", "terminal"];
 
 pub(crate) fn bench(work: &mut Work<'_>) -> Outcome {
+    work.ask(server())?;
     let mut measurements = 0;
     for name in NAMES {
         let output = work.ask(command(&[name, "--quick", "--json"]))?;

@@ -151,7 +151,8 @@ impl<T: Transport> Driver<'_, T> {
             state.links.get(&self.link.id).and_then(|link| link.peer.poll_timeout(&state.host))
         };
         let Some(due) = due else { return Poll::Pending };
-        if self.sleep.as_ref().is_none_or(|(at, _)| *at != due) {
+        // With each message that comes the deadline moves on. An alarm that rings early costs less than moving it each time.
+        if self.sleep.as_ref().is_none_or(|(at, _)| *at > due) {
             self.sleep = Some((due, Box::pin(self.link.service.shared.hub.sleep_until(due))));
         }
         if let Some((_, sleep)) = &mut self.sleep {

@@ -88,13 +88,12 @@ impl ServerPeer {
         let (role, name) = (call.pass.role(), label::clean(&call.hello.name, NAME_CHARS_MAX));
         if let Some((client, used)) = known.and_then(|(id, used)| Some((world.host.clients.get_mut(id)?, used))) {
             client.renew_secret(used, secret.clone());
-            (client.name, client.seen) = (name.clone(), world.now);
-            if let Some(connection) = client.connection.replace(self.id).filter(|old| *old != self.id) {
+            client.name = name.clone();
+            if let Some(connection) = world.host.clients.come(id, self.id) {
                 world.host.notify(LaneId { connection, stream: StreamId::CONNECTION }, Notice::Replaced);
             }
-        } else if !world.host.clients.add(id, Client::new(secret.clone(), role, name.clone(), self.id, world.now)) {
-            let message = "as many clients are connected as this server can tell apart: come back later".to_owned();
-            return self.turn_away(ErrorCode::Overloaded, message, world);
+        } else {
+            world.host.clients.add(id, Client::new(secret.clone(), role, name.clone(), self.id));
         }
         let limits = world.host.options.limits;
         let guest = Guest {

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::{Bytes, BytesMut};
 
 use crate::host::{ConnectionId, Host, LaneId, Notice, Parked, Terminals};
-use crate::limits::{BEFORE_PROOF_BYTES_MAX, FRAME_BEFORE_PROOF_MAX, PROOF_WAIT};
+use crate::limits::{BEFORE_PROOF_BYTES_MAX, FRAME_BEFORE_PROOF_MAX, INPUT_ACK_WAIT, PROOF_WAIT};
 use crate::protocol::frame::{Frame, Frames, StreamId};
 use crate::protocol::kind::Kind;
 use crate::protocol::message::{ClientId, Credit, ErrorCode, Goodbye, Hello, Message, Refusal, ResumePoint};
@@ -56,6 +56,8 @@ pub struct ServerPeer {
     frames: VecDeque<Frame>,
     /// Bytes of `frames`.
     queued: usize,
+    /// None of `frames` is in a hurry: they wait until then for one that is.
+    unhurried: Option<Time>,
     /// Bytes of one message to the other side.
     message_max: usize,
     /// When anything was last received, and whether the other side was asked since.
@@ -97,6 +99,7 @@ impl ServerPeer {
             returning: Vec::new(),
             frames: VecDeque::new(),
             queued: 0,
+            unhurried: None,
             message_max: FRAME_BEFORE_PROOF_MAX,
             heard: now,
             asked: false,
@@ -184,6 +187,7 @@ impl ServerPeer {
 
     /// Time has passed. Harmless when early.
     pub fn handle_timeout(&mut self, world: &mut World<'_>) {
+        self.unhurried.take_if(|until| world.now >= *until);
         match self.state {
             State::Outside(_) if world.now - self.opened >= PROOF_WAIT => {
                 self.turn_away(ErrorCode::Timeout, format!("no proof within {PROOF_WAIT:?}: connect again"), world);
@@ -201,17 +205,21 @@ impl ServerPeer {
 
     /// When to come back, if nothing happens before.
     pub fn poll_timeout(&self, host: &Host) -> Option<Time> {
-        match self.state {
+        let silence = match self.state {
             State::Outside(_) => Some(self.opened + PROOF_WAIT),
             State::Inside(_) => Some(self.heard + host.ping() * if self.asked { 2 } else { 1 }),
             State::Over(_) => None,
-        }
+        };
+        silence.into_iter().chain(self.unhurried).min()
     }
 
     // ---- What goes out ----
 
     /// The next frame to send, for transports that write each by itself.
     pub fn poll_frame(&mut self) -> Option<Frame> {
+        if self.unhurried.is_some() {
+            return None;
+        }
         let frame = self.frames.pop_front()?;
         self.queued -= frame.encoded_len();
         Some(frame)
@@ -260,10 +268,8 @@ impl ServerPeer {
             }
             world.host.leave(lane.session, id, lane.sent(), world.now);
         }
-        if let Some(client) = client.and_then(|client| world.host.clients.get_mut(client))
-            && client.connection == Some(self.id)
-        {
-            (client.connection, client.seen) = (None, world.now);
+        if let Some(client) = client {
+            world.host.clients.leave(client, self.id, world.now);
         }
     }
 
@@ -278,6 +284,19 @@ impl ServerPeer {
     }
 
     fn push(&mut self, frame: Frame) {
+        self.unhurried = None;
+        self.enqueue(frame);
+    }
+
+    /// Has `frame` wait for company, for a little while: nobody waits for it.
+    fn push_unhurried(&mut self, frame: Frame, now: Time) {
+        if self.frames.is_empty() {
+            self.unhurried = Some(now + INPUT_ACK_WAIT);
+        }
+        self.enqueue(frame);
+    }
+
+    fn enqueue(&mut self, frame: Frame) {
         self.queued += frame.encoded_len();
         self.frames.push_back(frame);
     }

@@ -306,7 +306,7 @@ impl ServerPeer {
         match notice {
             Notice::Settled(Settled { sequence, refused, dropped }) => {
                 let moment = self.moment(world.now);
-                self.push(Message::InputAck { sequence }.stamped(stream, moment));
+                self.push_unhurried(Message::InputAck { sequence }.stamped(stream, moment), world.now);
                 if let Some(dropped) = dropped {
                     self.send(stream, Message::InputDropped(dropped));
                 }
