@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::parts::PARTS;
 
 pub(crate) fn help() -> ExitCode {
-    println!("cargo xtask test [PART...]               run every part, or these, in order");
+    println!("cargo xtask test [PART...] [--full]      run every part, or these, in order; `fuzz` in full");
     println!("cargo xtask bench [NAME] [--quick] [--json]   measure against the raw limit");
     println!("cargo xtask help                         this list");
     println!();

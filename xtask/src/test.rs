@@ -9,7 +9,12 @@ use crate::parts::{PARTS, Part};
 use crate::tally::Tally;
 use crate::work::{Outcome, Stop, Work};
 
-pub(crate) fn test(root: &Path, names: &[&str]) -> ExitCode {
+/// Asks a part for as much as it ever does, not for the little that finds most of what a change broke.
+const FULL: &str = "--full";
+
+pub(crate) fn test(root: &Path, args: &[&str]) -> ExitCode {
+    let full = args.contains(&FULL);
+    let names: Vec<&str> = args.iter().copied().filter(|arg| *arg != FULL).collect();
     let chosen: Vec<&Part> = PARTS.iter().filter(|part| names.is_empty() || names.contains(&part.name)).collect();
     if let Some(unknown) = names.iter().find(|name| PARTS.iter().all(|part| part.name != **name)) {
         eprintln!("xtask: no part `{unknown}`; `cargo xtask help` lists them");
@@ -18,7 +23,7 @@ pub(crate) fn test(root: &Path, names: &[&str]) -> ExitCode {
     let mut sum = Tally::default();
     for part in chosen {
         if part.has_material(root) {
-            sum += report(part, root);
+            sum += report(part, root, full);
         } else if !names.is_empty() {
             println!("{:<11} skipped  there is no {} yet", part.name, part.needs.join(" or "));
             sum.skipped += 1;
@@ -29,11 +34,11 @@ pub(crate) fn test(root: &Path, names: &[&str]) -> ExitCode {
 }
 
 /// Runs one part and prints its line, after it the log if it failed.
-fn report(part: &Part, root: &Path) -> Tally {
+fn report(part: &Part, root: &Path, full: bool) -> Tally {
     print!("{:<11} ", part.name);
     let _ = io::stdout().flush(); // So that one sees what takes its time.
     let start = Instant::now();
-    let mut work = Work::new(root, Duration::from_secs(60 * part.minutes_max));
+    let mut work = Work::new(root, Duration::from_secs(60 * part.minutes_max), full);
     let outcome = (part.run)(&mut work);
     let seconds = start.elapsed().as_secs_f32();
     let (word, note) = match &outcome {

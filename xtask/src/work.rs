@@ -21,6 +21,8 @@ pub(crate) type Outcome = Result<(), Stop>;
 
 pub(crate) struct Work<'a> {
     pub(crate) root: &'a Path,
+    /// As much is asked for as a part ever does.
+    pub(crate) full: bool,
     until: Instant,
     pub(crate) log: String,
     /// The tests inside the part, where it has any to count.
@@ -30,8 +32,8 @@ pub(crate) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    pub(crate) fn new(root: &'a Path, limit: Duration) -> Self {
-        Work { root, until: Instant::now() + limit, log: String::new(), tally: Tally::default(), note: String::new() }
+    pub(crate) fn new(root: &'a Path, limit: Duration, full: bool) -> Self {
+        Work { root, full, until: Instant::now() + limit, log: String::new(), tally: Tally::default(), note: String::new() }
     }
 
     pub(crate) fn exists(&self, path: &str) -> bool {
@@ -59,6 +61,13 @@ impl<'a> Work<'a> {
     /// Runs `command`, which must succeed, and returns its standard output.
     pub(crate) fn ask(&mut self, command: Command) -> Result<String, Stop> {
         let ran = self.start(command, Streams::Apart, self.until, |_| false)?;
+        self.must_succeed(&ran)?;
+        Ok(ran.output)
+    }
+
+    /// Runs `command`, which must succeed, and returns all it said.
+    pub(crate) fn listen(&mut self, command: Command) -> Result<String, Stop> {
+        let ran = self.start(command, Streams::Together, self.until, |_| false)?;
         self.must_succeed(&ran)?;
         Ok(ran.output)
     }

@@ -19,6 +19,7 @@ fn help_lists_every_part() {
 fn unknown_words_are_refused_before_anything_runs() {
     assert_eq!(xtask(&["tset"]).status.code(), Some(2));
     assert_eq!(xtask(&["test", "fmt", "clipy"]).status.code(), Some(2));
+    assert_eq!(xtask(&["test", "fmt", "--fully"]).status.code(), Some(2));
 }
 
 #[cfg(unix)]

@@ -3,6 +3,7 @@
 
 mod cuts;
 mod dice;
+mod golden;
 mod mutations;
 mod net;
 mod refusals;

@@ -1,4 +1,4 @@
-//! Each machine alone with whatever bytes come: for the fuzz targets, which share this file, and for a test of many mutations.
+//! Each decoder and each machine alone with whatever bytes come: for the fuzz targets, which share this file, and for a test of many mutations.
 //!
 //! What holds whatever comes: no panic, no hang; nothing waits that is not taken; output is shown once and in order; a
 //! stranger gets no further than the door.
@@ -13,7 +13,7 @@ use orchflow_core::id::SessionId;
 use orchflow_core::limits::{FRAME_BEFORE_PROOF_MAX, FRAME_MAX, INPUT_ACK_WAIT};
 use orchflow_core::peer::client::{ClientOptions, ClientPeer, Event};
 use orchflow_core::peer::server::{ServerPeer, World};
-use orchflow_core::protocol::frame::{Frame, Frames, StreamId};
+use orchflow_core::protocol::frame::{Frame, FrameDecoder, FrameFault, Frames, StreamId};
 use orchflow_core::protocol::handshake::{Nonce, Transcript};
 use orchflow_core::protocol::message::{
     Attach, Challenge, ClientId, ErrorCode, Hello, InstanceId, Message, Proof, Refusal, ServerLimits, Spawn, Start, Welcome,
@@ -103,6 +103,62 @@ impl Terminals for Pretended {
     fn forget(&mut self, _: SessionId, _: Suspension) {}
 }
 
+/// Bytes that one message may make a machine queue, two frames at the most being in it: the longest answer is a list of every session.
+const QUEUED_MAX: usize = 128 << 10;
+
+/// Things that one message may make happen.
+const EVENTS_MAX: usize = 1_000;
+
+/// A small limit, so that it is met often.
+const SMALL_FRAME_MAX: usize = 1024;
+
+/// Hands `input` to both frame decoders: they agree, and what they take for a frame has those bytes. Its first byte cuts the
+/// stream into pieces.
+pub(crate) fn decoders_take(input: &[u8]) {
+    let Some((cut, bytes)) = input.split_first() else { return };
+    let mut stream = FrameDecoder::new(SMALL_FRAME_MAX);
+    let mut from_stream = Vec::new();
+    let mut failed = None;
+    for piece in bytes.chunks(usize::from(*cut) + 1) {
+        stream.handle_bytes(piece);
+        while failed.is_none() {
+            match stream.poll_frame() {
+                Ok(Some(frame)) => from_stream.push(frame),
+                Ok(None) => break,
+                Err(error) => failed = Some(error),
+            }
+        }
+    }
+    let mut at = 0;
+    for (index, frame) in Frames::new(Bytes::copy_from_slice(bytes), SMALL_FRAME_MAX).enumerate() {
+        match frame {
+            Ok(frame) => {
+                assert_eq!(from_stream.get(index), Some(&frame));
+                let whole = frame.to_bytes();
+                assert_eq!(whole, bytes[at..at + whole.len()]);
+                at += whole.len();
+            }
+            Err(error) if matches!(error.fault, FrameFault::Truncated { .. }) => assert_eq!(failed, None),
+            Err(error) => assert_eq!(failed, Some(error)),
+        }
+    }
+}
+
+/// Hands the frames of `input` to the message decoder: each is a message or an error, and a message said again means the same.
+pub(crate) fn messages_take(input: &[u8]) {
+    for frame in Frames::new(Bytes::copy_from_slice(input), FRAME_MAX).flatten() {
+        let (stream, timestamp) = (frame.stream, frame.timestamp);
+        match Message::decode(frame) {
+            Ok(Some(message)) => {
+                let again = Message::decode(message.clone().stamped(stream, timestamp));
+                assert_eq!(again, Ok(Some(message)));
+            }
+            Ok(None) => {}
+            Err(error) => assert!(!error.to_string().is_empty() && !error.code().as_str().is_empty()),
+        }
+    }
+}
+
 /// Hands `input` to a server: its first byte says whether its sender has proved itself, and how it is cut.
 pub(crate) fn server_takes(input: &[u8]) {
     let Some((choice, bytes)) = input.split_first() else { return };
@@ -143,6 +199,7 @@ pub(crate) fn server_takes(input: &[u8]) {
                 terminals.lanes.insert(lane, (session, end));
             }
         }
+        assert!(peer.queued() <= QUEUED_MAX, "{} bytes wait", peer.queued());
         now = now + INPUT_ACK_WAIT; // What nobody waits for leaves by then.
         with!(|peer: &mut ServerPeer, world: &mut World<'_>| peer.handle_timeout(world));
         while let Some(frame) = peer.poll_frame() {
@@ -168,7 +225,10 @@ pub(crate) fn client_takes(input: &[u8]) {
     let mut shown = BTreeMap::<StreamId, u64>::new();
     let mut is_known = false;
     for message in pieces(*choice, bytes) {
+        let mut events = 0;
         while let Some(event) = client.poll_event() {
+            events += 1;
+            assert!(events <= EVENTS_MAX, "events without end");
             match event {
                 Event::Dial => {
                     connect(&mut client, choice & 1 == 1, is_known && choice & 2 == 2, now);
@@ -190,6 +250,7 @@ pub(crate) fn client_takes(input: &[u8]) {
                 _ => {}
             }
         }
+        assert!(client.queued() <= QUEUED_MAX, "{} bytes wait", client.queued());
         while let Some(frame) = client.poll_frame() {
             assert!(frame.encoded_len() <= FRAME_MAX);
         }

@@ -1,5 +1,5 @@
-//! Each fuzz target for a short while, begun from the golden frames: enough to catch what a change broke. Let one run on for
-//! hours with `cargo +nightly fuzz run NAME`.
+//! Each fuzz target for a short while, begun from the golden frames: enough to catch what a change broke. In full, more than a
+//! million executions in all. Let one run on for hours with `cargo +nightly fuzz run NAME`.
 
 use std::fs;
 use std::path::Path;
@@ -13,8 +13,12 @@ pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
 
 const TARGETS: &str = "fuzz/fuzz_targets";
 const SECONDS: u64 = 20;
+/// Executions of each target, in full.
+const RUNS: u64 = 300_000;
 /// A target that wants more has a decoder that believed a length.
-const MEMORY_MB: u32 = 512;
+const MEMORY_MB: u64 = 512;
+/// Longer inputs are slower, and what they add is more of the same: no frame that is read from its beginning needs so much.
+const INPUT_BYTES: u32 = 8 << 10;
 
 /// What a target begins from: the frames in these files.
 const GOLDEN: [&str; 2] = ["core/testdata/frames/v1.json", "core/testdata/frames/malformed.json"];
@@ -34,6 +38,7 @@ pub(crate) fn fuzz(work: &mut Work<'_>) -> Outcome {
         Ok(names) if !names.is_empty() => names,
         _ => return work.fail(format_args!("{TARGETS} has no targets")),
     };
+    let (mut told, mut sum, mut peak) = (Vec::new(), 0, 0);
     for name in &names {
         let found = work.target_dir("fuzz-corpus").join(name);
         if let Err(error) = fs::create_dir_all(&found) {
@@ -41,11 +46,27 @@ pub(crate) fn fuzz(work: &mut Work<'_>) -> Outcome {
         }
         let mut run = tool("rustup", &["run", "nightly", "cargo", "fuzz", "run", "--target-dir"]);
         run.arg(work.target_dir("fuzz")).arg(name).arg(found).arg(&seeds);
-        run.args(["--", &format!("-max_total_time={SECONDS}"), &format!("-rss_limit_mb={MEMORY_MB}"), "-timeout=5"]);
-        work.run(run)?;
+        let enough = if work.full { format!("-runs={RUNS}") } else { format!("-max_total_time={SECONDS}") };
+        run.args(["--", &enough, &format!("-rss_limit_mb={MEMORY_MB}"), "-timeout=5", &format!("-max_len={INPUT_BYTES}")]);
+        run.arg("-print_final_stats=1");
+        let output = work.listen(run)?;
+        let (Some(runs), Some(memory)) = (stat(&output, "number_of_executed_units"), stat(&output, "peak_rss_mb")) else {
+            return work.fail(format_args!("{name} does not say how much it did"));
+        };
+        (sum, peak) = (sum + runs, peak.max(memory));
+        told.push(format!("{name} {runs}"));
     }
-    work.note = format!("{} for {SECONDS} s each", names.join(", "));
+    if work.full && sum < RUNS * names.len() as u64 {
+        return work.fail(format_args!("{sum} executions are fewer than were asked for"));
+    }
+    work.note = format!("{sum} executions ({}); at most {peak} MB of {MEMORY_MB}", told.join(", "));
     Ok(())
+}
+
+/// A number from what libFuzzer says at its end, as in `stat::peak_rss_mb: 61`.
+fn stat(output: &str, name: &str) -> Option<u64> {
+    let value = output.lines().find_map(|line| line.strip_prefix("stat::")?.strip_prefix(name)?.strip_prefix(':'))?;
+    value.trim().parse().ok()
 }
 
 /// The targets' names, in order.
@@ -77,6 +98,13 @@ fn unhex(hex: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_target_did_is_read_from_its_last_lines() {
+        let output = "Done 7 runs in 1 second(s)\nstat::number_of_executed_units: 300007\nstat::peak_rss_mb:              61\n";
+        assert_eq!((stat(output, "number_of_executed_units"), stat(output, "peak_rss_mb")), (Some(300_007), Some(61)));
+        assert_eq!(stat("stat::peak_rss_mb: many", "peak_rss_mb"), None);
+    }
 
     #[test]
     fn golden_frames_are_read_as_bytes() {

@@ -11,6 +11,11 @@ pub(crate) fn doctest(work: &mut Work<'_>) -> Outcome {
     work.test(cargo(&["test", "--workspace", "--doc", "--no-fail-fast"]))
 }
 
+/// The same tests as in `unit`, which make a million inputs where the optimiser was at work.
+pub(crate) fn mutations(work: &mut Work<'_>) -> Outcome {
+    work.test(cargo(&["test", "--release", "--package", "orchflow-core", "--test", "peers", "--", "golden::"]))
+}
+
 /// The same tests as in `unit`, which start more where the optimiser was at work.
 pub(crate) fn spawns(work: &mut Work<'_>) -> Outcome {
     work.test(cargo(&["test", "--release", "--package", "orchflow-core", "--test", "spawning", "--", "--nocapture"]))

@@ -135,14 +135,25 @@ describe("terminals", () => {
     expect(await page.title()).toBe("build of x — OrchFlow");
   });
 
-  test("show markup as text, whoever writes it", async () => {
+  test("survive a flood, and acknowledge all of it", async () => {
+    await open();
+    await type(page, "lines 40000");
+    await eventually(() => {
+      const [lane] = [...[...served.server.connections][0]!.lanes.values()];
+      expect(lane!.acked).toBe(newest().output.length);
+    });
+  });
+});
+
+describe("promise 9: terminal output cannot script the page, read the clipboard or type into the shell through replies", () => {
+  test("markup is shown as text, whoever writes it", async () => {
     await open();
     await type(page, "html");
     await eventually(async () => expect(await page.textContent(".tab .label")).toBe("<script>alert(2)</script>"));
     expect(await page.evaluate(() => document.querySelectorAll("img, b, .tab script").length)).toBe(0);
   });
 
-  test("answer queries once, and as replies", async () => {
+  test("queries are answered once, and as replies", async () => {
     await open();
     await type(page, "ask");
     await eventually(() => expect(newest().replied).toMatch(/^\u001b\[\?1;2c\u001b\[\d+;\d+R$/u));
@@ -153,13 +164,13 @@ describe("terminals", () => {
     expect(newest().replied.match(/c/gu)?.length).toBe(1);
   });
 
-  test("survive a flood, and acknowledge all of it", async () => {
+  test("the clipboard is written by programs, and never read", async () => {
     await open();
-    await type(page, "lines 40000");
-    await eventually(() => {
-      const [lane] = [...[...served.server.connections][0]!.lanes.values()];
-      expect(lane!.acked).toBe(newest().output.length);
-    });
+    await type(page, "copy from a program");
+    await eventually(async () => expect(await copied()).toBe("from a program"));
+    await type(page, "steal");
+    await page.waitForTimeout(200);
+    expect(newest().replied).toBe("");
   });
 });
 
@@ -211,8 +222,8 @@ describe("tabs", () => {
   });
 });
 
-describe("the clipboard", () => {
-  test("pastes several lines only after asking, and cleaned", async () => {
+describe("promise 8: pasted text cannot run by itself", () => {
+  test("several lines are pasted only after asking, and cleaned", async () => {
     await open();
     await page.evaluate(() => navigator.clipboard.writeText("one\u001b[201~\ntwo\u009b"));
     await page.keyboard.press("Control+Shift+V");
@@ -223,7 +234,7 @@ describe("the clipboard", () => {
     await eventually(() => expect(typed()).toBe("one[201~\rtwo"));
   });
 
-  test("pastes at once where the program brackets it", async () => {
+  test("it is pasted at once where the program brackets it, cleaned of what would end the bracket", async () => {
     await open();
     await type(page, "bracket on");
     await eventually(() => expect(Buffer.from(newest().output).toString()).toContain("\u001b[?2004h"));
@@ -234,6 +245,21 @@ describe("the clipboard", () => {
     expect(await page.locator("dialog").count()).toBe(0);
   });
 
+  test("a line with its end is asked for as well, and without it nothing runs", async () => {
+    await open();
+    await page.evaluate(() => navigator.clipboard.writeText("exit 3\n"));
+    await page.keyboard.press("Control+Shift+V");
+    await page.waitForSelector(".dialog");
+    expect(typed()).toBe("");
+    await page.keyboard.press("Escape");
+    await page.evaluate(() => navigator.clipboard.writeText("exit 3"));
+    await page.keyboard.press("Control+Shift+V");
+    await eventually(() => expect(typed()).toBe("exit 3"));
+    expect(newest().status).toBeUndefined();
+  });
+});
+
+describe("the clipboard", () => {
   test("copies what is selected", async () => {
     await open();
     await type(page, "size");
@@ -243,15 +269,6 @@ describe("the clipboard", () => {
     await page.keyboard.press("Control+Shift+C");
     await eventually(async () => expect(await copied()).toMatch(/^\d+x\d+$/u));
     expect(typed()).toBe("size\r");
-  });
-
-  test("is written by programs, and never read", async () => {
-    await open();
-    await type(page, "copy from a program");
-    await eventually(async () => expect(await copied()).toBe("from a program"));
-    await type(page, "steal");
-    await page.waitForTimeout(200);
-    expect(newest().replied).toBe("");
   });
 });
 

@@ -6,10 +6,13 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 
+use orchflow_core::protocol::message::ErrorCode;
+use orchflow_core::protocol::token::Role;
 use rustix::process::Signal;
 
 use crate::browser::{WebSocket, answer, connect, get};
 use crate::server::{Folder, PATIENCE, Server, refused};
+use crate::speaker::{CARRIERS, Carrier, Speaker};
 
 #[test]
 fn each_polite_signal_ends_it_and_leaves_nothing() {
@@ -44,6 +47,27 @@ fn everybody_is_told_and_nobody_is_waited_for_long() {
     let (status, folder, _) = server.ended();
     assert_eq!(status.code(), Some(0));
     assert!(folder.contents().is_empty(), "{:?}", folder.contents());
+}
+
+#[test]
+fn clients_are_told_when_to_come_back_and_find_the_next_server() {
+    let server = Server::start(&[]);
+    let clients = CARRIERS.map(|carrier| Speaker::inside(&server, carrier, Role::Owner));
+    let stranger = Speaker::open(&server, Carrier::WebSocket);
+    let (port, token) = (server.port.to_string(), server.instance().join("token"));
+    server.signal(Signal::TERM);
+    for client in clients.into_iter().chain([stranger]) {
+        let parting = client.parting();
+        assert_eq!((parting.goodbye.code, parting.goodbye.retry_ms), (ErrorCode::ShuttingDown, Some(1_000)));
+        assert!(parting.goodbye.message.contains("come back"), "{parting:?}");
+        assert!(parting.close.is_none_or(|close| close == (1001, "shutting_down".to_owned())));
+    }
+    let (_, folder, _) = server.ended();
+    assert!(!token.exists());
+    let next = Server::start_in(folder, &["--port", &port]);
+    for carrier in CARRIERS {
+        Speaker::inside(&next, carrier, Role::Owner).is_served();
+    }
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! 13. Every refusal names what, the limit, and what to do; and is counted.
 
 use crate::browser::{UPGRADE, WebSocket, get, raw, request};
+use crate::neighbour::Neighbour;
 use crate::server::Server;
 
 #[test]
 fn every_refusal_of_a_request_says_why_is_counted_and_logged() {
     let mut server = Server::start(&[]);
+    let neighbour = Neighbour::of(&server);
     let host = server.host();
     let own = ("Host", host.as_str());
     let origin = format!("http://{host}");
@@ -46,7 +48,9 @@ fn every_refusal_of_a_request_says_why_is_counted_and_logged() {
         assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
         assert_eq!(server.metric(&series), before + 1, "{line}");
         server.log_line(&["event=refused", &format!("reason={reason}")]);
+        neighbour.notices_nothing();
     }
+    neighbour.leave();
 }
 
 #[test]
