@@ -36,6 +36,8 @@ export interface Look {
 }
 
 const SCROLLBACK_LINES = 10_000;
+/** Programs choose colours for a background they do not know; this is what WCAG asks of text. */
+const CONTRAST_LEAST = 4.5;
 /** A window is dragged in many small steps; each asks the program to paint anew. */
 const RESIZE_MS = 40;
 /** Smaller letters than these nobody can read. */
@@ -73,7 +75,7 @@ export class View {
       fontFamily: FONT,
       lineHeight: 1.15,
       macOptionIsMeta: true,
-      minimumContrastRatio: 1,
+      minimumContrastRatio: CONTRAST_LEAST,
       scrollback: SCROLLBACK_LINES,
       linkHandler: { activate: (_, text) => this.#follow(text), allowNonHttpProtocols: true },
       ...looks(look),
