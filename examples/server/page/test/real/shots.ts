@@ -9,8 +9,8 @@ import { type Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { launch } from "../browser.js";
 import { CuttingProxy } from "./proxy.js";
-import { startServer } from "./server.js";
-import { drawWithElements, eventually, line, openShell, prompt, rows, run } from "./terminal.js";
+import { PROMPT, startServer } from "./server.js";
+import { drawWithElements, eventually, line, openShell, prompt, rows, run, written } from "./terminal.js";
 
 const FOLDER = process.env["SHOTS"] ?? "shots";
 const SIZE = { width: 1180, height: 720 };
@@ -69,7 +69,7 @@ test.for(["dark", "light"] as const)("pictures, %s", { timeout: 120_000 }, async
     await eventually(async () => expect((await rows(page)).filter((row) => /│\s*9$/u.test(row)).length).toBe(1));
     await shot("tmux");
     await line(page, "tmux -L shots kill-server");
-    await prompt(page);
+    await eventually(async () => expect((await written(page)).slice(-2)).toEqual(["[server exited]", PROMPT]));
     await run(page, "seq 1 500");
     await shot("scrolled");
     await page.keyboard.press("Shift+PageUp");
