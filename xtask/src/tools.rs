@@ -19,9 +19,9 @@ pub(crate) fn tool(program: &str, args: &[&str]) -> Command {
     command
 }
 
-/// Installs `package` unless `program` answers; where we may not, skips the part and says what to install.
-pub(crate) fn apt(work: &mut Work<'_>, program: &str, package: &str) -> Outcome {
-    if work.has(tool(program, &["--version"])) {
+/// Installs `package` unless `program` answers to the question for its version; where we may not, skips the part and says what to install.
+pub(crate) fn apt(work: &mut Work<'_>, program: &str, package: &str, version: &str) -> Outcome {
+    if work.has(tool(program, &[version])) {
         return Ok(());
     }
     if !is_root() || !work.has(tool("apt-get", &["--version"])) {

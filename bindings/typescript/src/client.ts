@@ -30,7 +30,7 @@ import { RequestError, Requests } from "./requests.js";
 import { FROM_START, Session, type SessionHost } from "./session.js";
 
 export interface ClientOptions {
-  /** `ws://127.0.0.1:7681/ws` */
+  /** `ws://127.0.0.1:7673/ws` */
   url: string | URL;
   /** A pass (`owner.…`) or a token, as text, or where to read it; it never leaves this process. */
   pass: string | (() => string | Promise<string>);

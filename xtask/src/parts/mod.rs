@@ -60,7 +60,7 @@ pub(crate) const PARTS: &[Part] = &[
     Part { name: "fuzz", about: "a short while of each fuzz target (nightly, cargo-fuzz)", needs: &[fuzz::MANIFEST], minutes_max: MINUTES_COLD, run: fuzz::fuzz },
     Part { name: "examples", about: "the examples build and run to their end", needs: &["examples/Cargo.toml"], minutes_max: MINUTES_COLD, run: examples::examples },
     Part { name: "typescript", about: "the client for browsers and Node: types, tests, package; and the page's bundle is fresh", needs: &[typescript::CLIENT], minutes_max: MINUTES, run: typescript::typescript },
-    Part { name: "browser", about: "the page in Chromium, against a server made for tests", needs: &[typescript::PAGE], minutes_max: MINUTES, run: typescript::browser },
+    Part { name: "browser", about: "the page in Chromium, against a server made for tests and, with vim, htop and tmux, the real one", needs: &[typescript::PAGE], minutes_max: MINUTES_COLD, run: typescript::browser },
     Part { name: "bench", about: "the benchmarks run and print what they promise", needs: &[BENCHES], minutes_max: MINUTES_COLD, run: bench::bench },
     Part { name: "msrv", about: "the oldest Rust we support builds it", needs: &[], minutes_max: MINUTES, run: msrv::msrv },
     Part { name: "deny", about: "licences and bans, by cargo-deny where it is installed", needs: &["deny.toml"], minutes_max: MINUTES, run: deny::deny },

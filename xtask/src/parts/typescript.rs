@@ -3,12 +3,15 @@
 use std::fs;
 use std::process::Command;
 
-use crate::tools::{apt, tool};
+use crate::tools::{apt, build, cargo, tool};
 use crate::work::{Outcome, Stop, Work};
 
 /// What makes a folder one of ours.
 pub(crate) const CLIENT: &str = "bindings/typescript/package-lock.json";
 pub(crate) const PAGE: &str = "examples/server/page/package-lock.json";
+
+/// What is run in the page, and how each tells that it is there.
+const PROGRAMS: [(&str, &str); 3] = [("vim", "--version"), ("htop", "--version"), ("tmux", "-V")];
 
 /// The oldest Node that the client runs on.
 const NODE_OLDEST: u32 = 20;
@@ -30,13 +33,23 @@ pub(crate) fn typescript(work: &mut Work<'_>) -> Outcome {
     Ok(())
 }
 
-/// The page in a real browser.
+/// The page in a real browser: against a server made for tests, and with programs that people use against the real one.
 pub(crate) fn browser(work: &mut Work<'_>) -> Outcome {
     node(work)?;
-    apt(work, "chromium", "chromium")?;
+    apt(work, "chromium", "chromium", "--version")?;
+    for (program, version) in PROGRAMS {
+        apt(work, program, program, version)?;
+    }
     install(work, CLIENT)?;
     install(work, PAGE)?;
-    work.test(npm(PAGE, "test"))
+    // After the page is known to be there: it is part of the server.
+    let built = build(work, cargo(&["build", "--release", "--package", "orchflow-server", "--message-format=json"]))?;
+    let Some(server) = built.iter().find(|program| program.name == "orchflow-server") else {
+        return work.fail("the build of orchflow-server made no program of that name");
+    };
+    let mut test = npm(PAGE, "test");
+    test.env("ORCHFLOW_SERVER", &server.path);
+    work.test(test)
 }
 
 /// Skips the part where Node is missing or too old.

@@ -25,7 +25,7 @@ pub(crate) fn asan(work: &mut Work<'_>) -> Outcome {
 }
 
 pub(crate) fn valgrind(work: &mut Work<'_>) -> Outcome {
-    apt(work, "valgrind", "valgrind")?;
+    apt(work, "valgrind", "valgrind", "--version")?;
     under_valgrind(work, &["--test", "leaks"], "leaks", &[])?;
     under_valgrind(work, &["--lib"], "orchflow_core", &["--exact", SPAWNER, STRESS])
 }

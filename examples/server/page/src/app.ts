@@ -52,7 +52,10 @@ export class App {
       enter: (pass) => this.start(pass),
       retry: () => this.#client?.retryNow(),
     });
-    this.#connection = new Connection(() => this.#client?.retryNow());
+    this.#connection = new Connection(() => {
+      this.#client?.retryNow();
+      this.#active?.focus(); // The button goes as soon as this succeeds, and one types on.
+    });
     this.#new = button({ class: "tool", hidden: true, title: "New terminal (Ctrl Shift Enter)", "aria-label": "New terminal" }, () => this.#spawn(), icon("plus"));
     this.#badge = h("span", { class: "chip", hidden: true }, icon("eye"), "Read-only");
     this.#watchers = h("span", { class: "chip quiet", hidden: true });
@@ -115,7 +118,7 @@ export class App {
     this.#isRestored = false;
     this.#home.connecting(undefined);
     client.on("state", (state) => this.#state(client, state));
-    client.on("latency", () => this.#connection.measured(client, this.#active?.session));
+    client.on("latency", () => this.#connection.measured(client, () => this.#active?.session));
     client.connect();
   }
 

@@ -18,6 +18,8 @@ export class Connection {
   readonly #hops: HTMLElement;
   #state: ClientState = { phase: "idle" };
   #unsettled: () => number = () => 0;
+  /** Writes down how long each hop takes now. */
+  #fill: () => void = () => {};
   #wasOnline = false;
   #brokenAt = 0;
   #timer: number | undefined;
@@ -29,6 +31,8 @@ export class Connection {
     this.banner = h("div", { class: "banner", role: "status", "aria-live": "polite", hidden: true }, h("span", { class: "dot pulse" }), this.#text, this.#why, h("span", { class: "grow" }), this.#retry);
     this.#figure = h("span", { class: "figure" });
     this.#hops = h("dl", { class: "hops", id: "hops", popover: "auto" });
+    // Opened between two measurements, it has what is known by then.
+    this.#hops.addEventListener("beforetoggle", () => this.#fill());
     this.readout = h("div", { class: "latency", hidden: true }, h("button", { type: "button", class: "tool text", popovertarget: "hops", title: "How long a key takes", "aria-label": "Latency" }, this.#figure), this.#hops);
   }
 
@@ -48,18 +52,21 @@ export class Connection {
     this.#show();
   }
 
-  /** New figures are there. */
-  measured(client: Client, session: Session | undefined): void {
+  /** New figures are there; those of a hop behind the server are the session's that is looked at. */
+  measured(client: Client, session: () => Session | undefined): void {
     const network = client.network.ms;
     this.readout.hidden = this.#state.phase !== "online" || network === undefined;
     this.#figure.textContent = ms(network);
     this.readout.dataset["speed"] = network === undefined || network < 40 ? "good" : network < 150 ? "fair" : "poor";
-    const hops: [string, string, number | undefined][] = [
-      ["Network", "to the server and back", network],
-      ["Program", "from the key to its first output", session?.program.ms],
-      ["Painting", "from the output to the screen", session?.renderer.ms],
-    ];
-    this.#hops.replaceChildren(...hops.flatMap(([name, what, value]) => [h("dt", {}, name, h("small", {}, what)), h("dd", {}, ms(value))]));
+    this.#fill = () => {
+      const hops: [string, string, number | undefined][] = [
+        ["Network", "to the server and back", client.network.ms],
+        ["Program", "from the key to its first output", session()?.program.ms],
+        ["Painting", "from the output to the screen", session()?.renderer.ms],
+      ];
+      this.#hops.replaceChildren(...hops.flatMap(([name, what, value]) => [h("dt", {}, name, h("small", {}, what)), h("dd", {}, ms(value))]));
+    };
+    this.#fill();
   }
 
   #show(): void {

@@ -36,6 +36,8 @@ export interface Look {
 }
 
 const SCROLLBACK_LINES = 10_000;
+/** Programs choose colours for a background they do not know; this is what WCAG asks of text. Without WebGL xterm.js greys inverse text for it. */
+const CONTRAST_LEAST = 4.5;
 /** A window is dragged in many small steps; each asks the program to paint anew. */
 const RESIZE_MS = 40;
 /** Smaller letters than these nobody can read. */
@@ -166,8 +168,12 @@ export class View {
     terminal.unicode.activeVersion = "15-graphemes";
     try {
       const webgl = new WebglAddon();
-      webgl.onContextLoss(() => webgl.dispose()); // What is left draws with elements.
+      webgl.onContextLoss(() => {
+        webgl.dispose(); // What is left draws with elements.
+        terminal.options.minimumContrastRatio = 1;
+      });
       terminal.loadAddon(webgl);
+      terminal.options.minimumContrastRatio = CONTRAST_LEAST;
     } catch {
       // No WebGL here: the same.
     }

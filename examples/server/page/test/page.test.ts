@@ -116,6 +116,19 @@ describe("terminals", () => {
     await page.keyboard.press("Control+0");
   });
 
+  test("show their last row whole, however high the window is", async () => {
+    await open();
+    // From high to low: until the terminal has followed, its last row is out of sight.
+    for (let height = 600; height > 576; height -= 3) {
+      await page.setViewportSize({ width: 500, height });
+      await eventually(async () => {
+        const { y, height: high } = (await page.locator(".view:not([hidden]) .xterm-screen").boundingBox())!;
+        expect(y + high).toBeLessThanOrEqual(height);
+        expect(y + high).toBeGreaterThan(height - 30);
+      });
+    }
+  });
+
   test("tell how they ended, and start again", async () => {
     await open();
     await type(page, "exit 3");
@@ -326,6 +339,8 @@ describe("a broken link", () => {
     served.isDown = false;
     await page.click("text=Try now").catch(() => {});
     await page.waitForSelector(".banner", { state: "hidden" });
+    await type(page, "ls"); // The button took the focus, and gave it back.
+    await eventually(() => expect(typed()).toBe("ls\r"));
   });
 
   test("to a server that was started anew ends the tab, and says why", async () => {

@@ -1,3 +1,3 @@
 import { alias } from "../vitest.config.js";
 
-export default { resolve: { alias }, test: { include: ["test/shots.ts"], pool: "threads" } };
+export default { resolve: { alias }, test: { include: ["test/shots.ts", "test/real/shots.ts"], pool: "threads" } };
