@@ -41,6 +41,8 @@ const MINUTES: u64 = 10;
 const MINUTES_COLD: u64 = 20;
 /// For loom, which tries every order of events.
 const MINUTES_MODELS: u64 = 60;
+/// For a first build of everything under a sanitizer, and all executions of every fuzz target.
+const MINUTES_FUZZ: u64 = 60;
 
 #[rustfmt::skip] // A table is read by its columns.
 pub(crate) const PARTS: &[Part] = &[
@@ -57,7 +59,7 @@ pub(crate) const PARTS: &[Part] = &[
     Part { name: "protections", about: "each protection against a hazard is missed by a test when it is gone", needs: protections::NEEDS, minutes_max: MINUTES_COLD, run: protections::protections },
     Part { name: "asan", about: "the ring's tests under AddressSanitizer (nightly)", needs: &["core/src/ring"], minutes_max: MINUTES_COLD, run: unsafety::asan },
     Part { name: "valgrind", about: "no leak and no bad access in the spawner, the ring and the lives of sessions", needs: &["core/tests/leaks.rs"], minutes_max: MINUTES, run: unsafety::valgrind },
-    Part { name: "fuzz", about: "a short while of each fuzz target (nightly, cargo-fuzz)", needs: &[fuzz::MANIFEST], minutes_max: MINUTES_COLD, run: fuzz::fuzz },
+    Part { name: "fuzz", about: "a short while of each fuzz target (nightly, cargo-fuzz)", needs: &[fuzz::MANIFEST], minutes_max: MINUTES_FUZZ, run: fuzz::fuzz },
     Part { name: "examples", about: "the examples build and run to their end", needs: &["examples/Cargo.toml"], minutes_max: MINUTES_COLD, run: examples::examples },
     Part { name: "typescript", about: "the client for browsers and Node: types, tests, package; and the page's bundle is fresh", needs: &[typescript::CLIENT], minutes_max: MINUTES, run: typescript::typescript },
     Part { name: "browser", about: "the page in Chromium, against a server made for tests and, with vim, htop and tmux, the real one", needs: &[typescript::PAGE], minutes_max: MINUTES_COLD, run: typescript::browser },
