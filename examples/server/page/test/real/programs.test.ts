@@ -69,8 +69,8 @@ describe("a shell", () => {
       await run(page, "clear");
     }
     console.log(`from Ctrl-C under yes to the prompt: ${times.map((ms) => ms.toFixed(0)).join(", ")} ms`);
-    // The best of them: a machine that is busy with something else only adds to it.
-    expect(Math.min(...times)).toBeLessThan(500);
+    // The middle one: a machine that is busy with something else only adds to it.
+    expect(times.sort((one, other) => one - other)[1]).toBeLessThan(500);
   });
 });
 
