@@ -1,4 +1,4 @@
-//! Coming in: as far as a first answer, and only as far as a WebSocket.
+//! Coming in: as far as the first Pong, and only as far as a WebSocket.
 
 use std::io;
 use std::net::TcpStream;
@@ -11,12 +11,13 @@ use super::Site;
 use super::floor::small_buffers;
 use super::terminal::{next, unexpected};
 
-/// Connects, proves itself and is answered a first question: which sessions there are.
+/// Connects, proves itself and hears its first Pong.
 pub(crate) fn answered(site: &Site) -> io::Result<Remote> {
     let mut client = site.enter()?;
-    client.peer().list().map_err(io::Error::other)?;
+    let now = client.now();
+    client.peer().ping(now).map_err(io::Error::other)?;
     match next(&mut client)? {
-        Event::Sessions(_) => Ok(client),
+        Event::Pong { .. } => Ok(client),
         event => Err(unexpected(&event)),
     }
 }

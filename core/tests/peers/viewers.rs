@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use orchflow_core::hub::serve::Framing;
-use orchflow_core::peer::client::{ClientOptions, Event, InputError, Loss};
+use orchflow_core::peer::client::{AskError, ClientOptions, Event, InputError, Loss};
 use orchflow_core::protocol::frame::StreamId;
 use orchflow_core::protocol::message::{Attach, ErrorCode, GapReason, Start};
 use orchflow_core::protocol::token::Role;
@@ -184,4 +184,23 @@ fn word_that_input_was_taken_waits_for_an_echo_but_not_for_long() {
     net.until("word", |net| net.users[user].screen(stream).settled == number);
     assert!(net.now() - typed < Duration::from_millis(100), "{:?}", net.now() - typed);
     assert!(net.users[user].screen(stream).bytes.is_empty());
+}
+
+#[test]
+fn a_ping_tells_how_far_away_the_server_is() {
+    let mut net = Net::new(ptys(), Framing::Messages, 1);
+    net.latency = Duration::from_millis(40);
+    let user = net.join(User::new(Role::Viewer, 1));
+    let now = net.now();
+    assert_eq!(net.users[user].client.ping(now), Err(AskError::NotOpen));
+    net.until("way in", |net| net.users[user].client.is_open());
+    let now = net.now();
+    net.users[user].client.ping(now).unwrap();
+    assert_eq!(net.users[user].client.ping(now), Err(AskError::Requests { limit: 1 }));
+    net.until("pong", |net| !net.users[user].told.is_empty());
+    let [Event::Pong { after, sent: Some(sent) }] = net.users[user].told[..] else { panic!("{:?}", net.users[user].told) };
+    assert!(after >= 2 * net.latency && after == net.now() - now, "{after:?}");
+    assert!(sent > now && sent < net.now());
+    let now = net.now();
+    net.users[user].client.ping(now).unwrap();
 }

@@ -36,7 +36,7 @@ pub(super) const RATE: Group = Group {
             unit: "per s",
             better: Better::Higher,
             reach: Reach::Ours(4000.0),
-            note: "connect, upgrade, mutual HMAC, a first answer; a blocking loop that only accepts and upgrades; a CPU for each end",
+            note: "connect, upgrade, mutual HMAC, the first Pong; a blocking loop that only accepts and upgrades; a CPU for each end",
         },
         Spec {
             name: "conn.cpu",

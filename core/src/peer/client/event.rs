@@ -1,6 +1,7 @@
 //! What a client's machine tells its host: events, why links end, and what could not be asked.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -33,6 +34,14 @@ pub enum Event {
         why: Loss,
         /// When it dials again; `None`: not by itself.
         again: Option<Time>,
+    },
+
+    /// The server has answered a [`ping`](super::ClientPeer::ping).
+    Pong {
+        /// How long that took.
+        after: Duration,
+        /// When it answered, by its clock, where that was agreed on.
+        sent: Option<Time>,
     },
 
     // ---- Sessions ----
@@ -314,7 +323,7 @@ impl std::error::Error for Breach {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AskError {
-    /// The stream is not open: wait for Spawned or Attached.
+    /// The stream, or the link, is not open: wait for Spawned or Attached, or for Welcome.
     NotOpen,
     /// All streams the server allows are in use.
     Streams {
@@ -336,7 +345,7 @@ pub enum AskError {
 impl fmt::Display for AskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AskError::NotOpen => f.write_str("the stream is not open: spawn or attach first, and wait for the answer"),
+            AskError::NotOpen => f.write_str("the stream is not open: spawn or attach first, and wait for the answer; or the link is not"),
             AskError::Streams { limit } => write!(f, "{limit} streams are open, which is all the server allows: detach one first"),
             AskError::Watched { stream } => write!(f, "the session is watched on stream {} already", stream.as_raw()),
             AskError::Requests { limit } => write!(f, "{limit} requests have no answer: wait for some"),

@@ -129,6 +129,8 @@ pub struct ClientPeer {
     events: VecDeque<Event>,
     heard: Time,
     asked: bool,
+    /// When the host asked for a Pong, until it comes.
+    pinged: Option<Time>,
 }
 
 enum State {
@@ -178,6 +180,7 @@ impl ClientPeer {
             events: VecDeque::from([Event::Dial]),
             heard: Time::ZERO,
             asked: false,
+            pinged: None,
         }
     }
 
@@ -309,11 +312,11 @@ impl ClientPeer {
                 self.events.push_back(Event::Dial);
             }
             State::Called { since, .. } | State::Proved { since, .. } if now - since >= PROOF_WAIT => self.lose(Loss::Slow, now),
-            State::Open if now - self.heard >= 2 * self.ping() => self.lose(Loss::Silent, now),
+            State::Open if now - self.heard >= 2 * self.ping_every() => self.lose(Loss::Silent, now),
             State::Open => {
-                if !self.asked && now - self.heard >= self.ping() {
+                if !self.asked && now - self.heard >= self.ping_every() {
                     self.asked = true;
-                    self.push(Message::Ping { echo: now.as_nanos() & NUMBER_MAX }.into_frame(StreamId::CONNECTION));
+                    self.send_ping(now);
                 }
                 self.try_input_again(now);
             }
@@ -327,7 +330,7 @@ impl ClientPeer {
             State::Waiting(until) => Some(until),
             State::Called { since, .. } | State::Proved { since, .. } => Some(since + PROOF_WAIT),
             State::Open => {
-                let silence = self.heard + self.ping() * if self.asked { 2 } else { 1 };
+                let silence = self.heard + self.ping_every() * if self.asked { 2 } else { 1 };
                 self.outboxes.values().filter_map(Outbox::poll_timeout).chain([silence]).min()
             }
             State::Dialling | State::Over => None,
@@ -361,7 +364,7 @@ impl ClientPeer {
         matches!(self.state, State::Called { .. } | State::Proved { .. } | State::Open)
     }
 
-    fn ping(&self) -> Duration {
+    fn ping_every(&self) -> Duration {
         // A server that wants to be asked all the time would have us do nothing else.
         Duration::from_millis(self.limits.ping_ms.into()).max(PING_LEAST)
     }
@@ -373,6 +376,17 @@ impl ClientPeer {
 
     fn send(&mut self, stream: StreamId, message: Message) {
         self.push(message.into_frame(stream));
+    }
+
+    fn send_ping(&mut self, now: Time) {
+        self.send(StreamId::CONNECTION, Message::Ping { echo: now.as_nanos() & NUMBER_MAX });
+    }
+
+    /// Tells the host of the Pong it asked for.
+    fn take_pong(&mut self, echo: u64, sent: Option<Time>, now: Time) {
+        if let Some(since) = self.pinged.take_if(|since| since.as_nanos() & NUMBER_MAX == echo) {
+            self.events.push_back(Event::Pong { after: now - since, sent });
+        }
     }
 
     /// Answers a ping, unless the answers to many wait already: one that nobody fetches proves nothing.
@@ -392,6 +406,7 @@ impl ClientPeer {
     fn lose(&mut self, why: Loss, now: Time) {
         let was_linked = self.is_linked();
         self.clear_frames();
+        self.pinged = None;
         let farewell = match &why {
             Loss::Breach(breach) => Some(Goodbye::new(breach.code(), breach.to_string())),
             Loss::Left => Some(Goodbye::new(ErrorCode::Leaving, "")),

@@ -78,6 +78,22 @@ impl ClientPeer {
         Ok(())
     }
 
+    /// Asks whether the server is there and how far away: [`Event::Pong`] tells, unless the link breaks before. One at a time.
+    ///
+    /// # Errors
+    /// [`AskError::NotOpen`] without a link, [`AskError::Requests`] while another waits.
+    pub fn ping(&mut self, now: Time) -> Result<(), AskError> {
+        if !self.is_open() {
+            return Err(AskError::NotOpen);
+        }
+        if self.pinged.is_some() {
+            return Err(AskError::Requests { limit: 1 });
+        }
+        self.pinged = Some(now);
+        self.send_ping(now);
+        Ok(())
+    }
+
     /// Asks which sessions there are; returns the request's number, which [`Event::Sessions`] repeats.
     ///
     /// # Errors

@@ -17,14 +17,14 @@ impl ClientPeer {
                 Message::Welcome(welcome) => self.welcome(*welcome, instance, now),
                 Message::Goodbye(goodbye) => self.lose(Loss::Goodbye(*goodbye), now),
                 Message::Ping { echo } => self.send_pong(echo),
-                Message::Pong { .. } => {}
+                Message::Pong { echo } => self.take_pong(echo, sent, now),
                 _ => return Err(Breach::Unexpected { kind, stream }),
             }
             return Ok(());
         }
         match message {
             Message::Ping { echo } => self.send_pong(echo),
-            Message::Pong { .. } => {}
+            Message::Pong { echo } => self.take_pong(echo, sent, now),
             Message::Goodbye(goodbye) => self.lose(Loss::Goodbye(*goodbye), now),
             Message::Error(refusal) => self.take_refusal(stream, refusal),
             Message::Done { number } => {
