@@ -179,12 +179,16 @@ class Relay:
 
     def cut(self):
         while self.open:
-            self.open.pop().shutdown(socket.SHUT_RDWR)
+            hang_up(self.open.pop())
 
     def _accept(self, port):
         while True:
             client = self.listener.accept()[0]
-            server = socket.create_connection(("127.0.0.1", port))
+            try:
+                server = socket.create_connection(("127.0.0.1", port))
+            except OSError:
+                client.close()  # The server has ended.
+                continue
             self.open += [client, server]
             for ends in [(client, server), (server, client)]:
                 threading.Thread(target=self._pass, args=ends, daemon=True).start()
@@ -195,11 +199,15 @@ class Relay:
                 there.sendall(data)
         except OSError:
             pass  # Cut.
-        for end in (here, there):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # The other direction was here before.
+        hang_up(here)
+        hang_up(there)
+
+
+def hang_up(end):
+    try:
+        end.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # Somebody was here before.
 
 
 def lets_go_and_comes_back(attach, place):
