@@ -16,7 +16,7 @@ use orchflow_core::limits::FRAME_MAX;
 use orchflow_core::protocol::frame::{Frame, Frames, StreamId};
 use orchflow_core::protocol::handshake::{Nonce, Transcript};
 use orchflow_core::protocol::message::{
-    Act, Attach, ClientLimits, Close, Control, ErrorCode, Hello, Input, Message, Proof, Resize, ResumePoint, Spawn, Start, Welcome,
+    Act, Attach, ClientLimits, Close, Control, ErrorCode, Hello, Input, Message, Proof, Resize, ResumePoint, Spawn, Spawned, Start, Welcome,
 };
 use orchflow_core::protocol::negotiation::{Features, VERSIONS, Versions};
 use orchflow_core::protocol::token::{Role, Token};
@@ -382,14 +382,20 @@ fn frames_that_crossed_with_the_end_of_their_stream_are_ignored() {
     play(async |connect, service| {
         let mut line = connect();
         line.enter(&token(), hello(Role::Owner)).await.unwrap();
+        line.send(1, Message::Spawn(Box::new(Spawn { number: 1, ..Spawn::default() })));
+        let (1, Message::Spawned(Spawned { session, .. })) = line.message().await else { panic!("no session") };
+        assert_eq!(line.output(1, 5).await, b"ready");
         line.send(9, Message::Input(Input { sequence: 1, bytes: "x".into(), urgent: false, reply: false }));
         line.send(9, Message::Ack { rendered: 7 });
         line.send(9, Message::Resize(Resize { number: 1, size: Size::default() }));
         line.send(9, Message::Control(Control { number: 2, act: Act::Reset }));
         line.send(9, Message::Close(Close { number: 3, session: None, grace_ms: 0 }));
+        line.send(9, Message::Close(Close { number: 3, session: Some(session), grace_ms: 0 })); // Which is named on stream 0 only.
         line.send(9, Message::Detach { number: 4 });
         line.send(0, Message::Ping { echo: 1 });
         assert_eq!(line.message().await, (0, Message::Pong { echo: 1 }));
+        line.send(1, Message::Input(Input { sequence: 1, bytes: "here".into(), urgent: false, reply: false }));
+        assert_eq!(line.output(1, 4).await, b"here");
         assert!(service.counts().refusals.is_empty());
     });
 }

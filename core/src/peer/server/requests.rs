@@ -156,11 +156,9 @@ impl ServerPeer {
         }
         let session = match (close.session, self.lanes.get(&stream)) {
             (_, Some(lane)) => lane.session,
+            (_, None) if !stream.is_connection() => return Ok(()), // It has ended meanwhile.
             (Some(session), None) => self.known(session, world)?,
-            (None, None) if stream.is_connection() => {
-                return Err((ErrorCode::BadRequest, "name the session, or ask on its stream".into()));
-            }
-            (None, None) => return Ok(()), // It has ended meanwhile.
+            (None, None) => return Err((ErrorCode::BadRequest, "name the session, or ask on its stream".into())),
         };
         world.terminals.close(session, Duration::from_millis(close.grace_ms.into()));
         self.send(stream, Message::Done { number: close.number });
