@@ -6,6 +6,7 @@
 //! variable `ORCHFLOW_LINK`: others on the machine see the arguments of a program, and not its variables.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::ToSocketAddrs;
 use std::os::fd::AsFd;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use orchflow_core::peer::client::{Event, InputError};
+use orchflow_core::peer::client::{Event, InputError, Loss};
 use orchflow_core::protocol::frame::StreamId;
 use orchflow_core::protocol::message::{Attach, Spawn, Start};
 use orchflow_core::protocol::token::{Pass, Role, Token};
@@ -38,7 +39,8 @@ const SHOWN_AGAIN: u64 = 32 << 10;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
+    let arguments = std::env::args_os().skip(1).map(OsString::into_string).collect::<Result<Vec<_>, _>>();
+    let mut arguments = arguments.map_err(|one| format!("{one:?} is no text, and the protocol carries text only"))?.into_iter();
     let (address, pass) = server(&arguments.next().ok_or(USAGE)?)?;
     let mut remote = Remote::new(address, pass)?;
     let program = arguments.next();
@@ -99,9 +101,19 @@ fn list(remote: &mut Remote) -> Result<ExitCode, Box<dyn Error>> {
                     return Ok(ExitCode::SUCCESS);
                 }
             }
-            Event::Lost { why, again: None } => return Err(format!("the server is gone: {why:?}").into()),
+            Event::Lost { why, .. } => return Err(unreachable(remote, &why).into()),
             _ => {}
         }
+    }
+}
+
+/// Says why there is no server to speak to.
+fn unreachable(remote: &Remote, why: &Loss) -> String {
+    match (why, remote.dial_error()) {
+        (Loss::Goodbye(goodbye), _) => format!("the server has said goodbye: {} ({})", goodbye.message, goodbye.code),
+        (Loss::Impostor, _) => "whoever listens there does not hold the token of this link: is it of an earlier run?".to_owned(),
+        (Loss::Broke, Some(error)) => format!("the server cannot be reached: {error}"),
+        _ => format!("the server is gone: {why:?}"),
     }
 }
 
@@ -215,9 +227,10 @@ impl Passthrough {
             }
             Event::Gap { stream, gap } => self.remote.peer().rendered(stream, gap.to),
             Event::Exit { ended, .. } => return Ok(Some(ended.status)),
-            Event::Lost { why, again: None } => return Err(format!("the server is gone: {why:?}").into()),
-            Event::Refused { refusal, .. } => return Err(format!("refused: {refusal:?}").into()),
-            Event::Detached { detached, .. } => return Err(format!("detached: {detached:?}").into()),
+            // One that was never reached is not waited for: there is nothing to come back to.
+            Event::Lost { why, again } if again.is_none() || self.session.is_none() => return Err(unreachable(&self.remote, &why).into()),
+            Event::Refused { refusal, .. } => return Err(format!("refused: {} ({})", refusal.message, refusal.code).into()),
+            Event::Detached { detached, .. } => return Err(format!("the session is gone: {}", detached.message).into()),
             Event::InputRefused { .. } => io::stdout().write_all(b"\x07")?, // What a terminal does with a key it has no room for.
             _ => {}
         }

@@ -210,6 +210,15 @@ def hang_up(end):
         pass  # Somebody was here before.
 
 
+def says_why_there_is_no_server(attach):
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "token"), "w") as token:
+            token.write("A" * 43)
+        person = Person([attach, os.path.join(folder, "socket")])
+        assert person.leave() == 1
+        assert b"cannot be reached: No such file" in person.seen, person.seen
+
+
 def lets_go_and_comes_back(attach, place):
     person = Person([attach, place], "sh")
     person.expect(rb"READY> ")
@@ -257,6 +266,7 @@ def tell(check, *arguments):
 
 def drive_remotely(attach, program):
     """The same checks through a server of our own, over its WebSocket and its Unix socket."""
+    tell(says_why_there_is_no_server, attach)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_RUNTIME_DIR"] = folder
         relay = Relay()

@@ -52,6 +52,7 @@ pub struct Remote {
     address: Address,
     peer: ClientPeer,
     link: Option<Link>,
+    dial_error: Option<io::Error>,
     started: Instant,
 }
 
@@ -73,12 +74,17 @@ impl Remote {
         let mut seed = [0; 8];
         fill(&mut seed)?;
         let peer = ClientPeer::new(options, u64::from_le_bytes(seed));
-        Ok(Remote { address, peer, link: None, started: Instant::now() })
+        Ok(Remote { address, peer, link: None, dial_error: None, started: Instant::now() })
     }
 
     /// The machine, to ask for sessions and to type. What it wants to say leaves with the next turn, or [at once](Remote::flush).
     pub fn peer(&mut self) -> &mut ClientPeer {
         &mut self.peer
+    }
+
+    /// Why nobody answered, where the last try failed.
+    pub fn dial_error(&self) -> Option<&io::Error> {
+        self.dial_error.as_ref()
     }
 
     /// What to wait for, while there is a link, and whether for room to write too.
@@ -157,7 +163,7 @@ impl Remote {
         let now = self.now();
         match dialled {
             Ok(link) => {
-                self.link = Some(link);
+                (self.link, self.dial_error) = (Some(link), None);
                 // Without random bytes there is no nonce, and so no proof worth anything: that link is none.
                 let mut failed = false;
                 self.peer.handle_connected(&mut |bytes| failed |= fill(bytes).is_err(), now);
@@ -165,7 +171,10 @@ impl Remote {
                     self.break_off();
                 }
             }
-            Err(_) => self.peer.handle_broken(now),
+            Err(error) => {
+                self.dial_error = Some(error);
+                self.peer.handle_broken(now);
+            }
         }
     }
 
