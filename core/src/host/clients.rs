@@ -1,6 +1,6 @@
 //! Who has been here, and what each needs to come back as the same.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ConnectionId;
 use crate::id::SessionId;
@@ -93,7 +93,7 @@ impl Client {
 /// The clients of a server: all who are here, of whom there are no more than it takes connections, and the [`CLIENTS_MAX`] who left last.
 #[derive(Debug, Default)]
 pub struct Clients {
-    known: HashMap<ClientId, Client>,
+    known: BTreeMap<ClientId, Client>,
     /// Who is away, in the order in which they left: that in which they are forgotten.
     away: BTreeSet<(Time, ClientId)>,
 }

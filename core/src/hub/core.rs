@@ -3,7 +3,7 @@
 //! Lock order: a session's terminal before any of the hub's own locks (table, timers, events), never two sessions, never
 //! two of the hub's. Wakers run with no lock held.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -60,7 +60,7 @@ pub(super) struct Core {
 /// The sessions that are driven.
 #[derive(Default)]
 struct Table {
-    cells: HashMap<SessionId, Arc<Cell>>,
+    cells: BTreeMap<SessionId, Arc<Cell>>,
     /// Places taken for sessions that are being opened.
     opening: usize,
     /// Sessions that are over, for as long as somebody holds on to them: their histories take memory.
@@ -228,6 +228,11 @@ impl Core {
     /// Whether the deadline is still to come; then it wakes `waker`.
     pub(super) fn reschedule(&self, key: TimerKey, waker: &Waker) -> bool {
         self.timers.lock().replace(key, waker)
+    }
+
+    /// The next deadline.
+    pub(super) fn next_due(&self) -> Option<Time> {
+        self.timers.lock().next()
     }
 
     /// Whether a deadline may have passed.

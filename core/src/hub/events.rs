@@ -5,7 +5,7 @@
 //! takes the place of an earlier one), and dropped input, of which every range matters, up to [`DROPPED_MAX`]
 //! ranges; then the session refuses input that would drop more.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::mem::discriminant;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -35,7 +35,7 @@ pub(super) struct Events {
 struct Queue {
     events: VecDeque<Event>,
     /// How many of each session wait.
-    waiting: HashMap<SessionId, usize>,
+    waiting: BTreeMap<SessionId, usize>,
     tasks: Waiters,
 }
 

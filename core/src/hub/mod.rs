@@ -219,6 +219,12 @@ impl Hub {
         self.inner.core.advance(by);
     }
 
+    /// When something is due next, if nothing happens before. Who moves a manual clock need not guess how far; a system's clock is
+    /// watched by the descriptor.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.inner.core.next_due()
+    }
+
     /// How many sessions are driven: those that run, and those that still have processes to be rid of.
     pub fn sessions(&self) -> usize {
         self.inner.core.sessions()

@@ -1,7 +1,7 @@
 //! Signals by name, and whom they are for.
 
 /// A signal that makes sense to send to a terminal's processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Signal {
     /// The terminal is gone (`SIGHUP`).

@@ -11,6 +11,7 @@ mod machine;
 mod manifests;
 mod mask;
 mod opening;
+mod order;
 mod panics;
 mod protections;
 mod runtimes;
@@ -36,6 +37,7 @@ pub(crate) const LAWS: &[Law] = &[
     Law { name: "unsafe code lives in its two files", find: unsafe_code::find },
     Law { name: "packages inherit version, licence and lints, and the lints are on", find: manifests::find },
     Law { name: "the core and the tests never sleep, except to provoke", find: sleeps::find },
+    Law { name: "what is simulated has an order", find: order::find },
     Law { name: "each protection on the list is in the code, and every hazard has one", find: protections::find },
     Law { name: "no file knows the machine it was written on", find: machine::find },
     Law { name: "a source file says first what it is for", find: opening::find },

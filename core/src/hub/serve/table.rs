@@ -1,6 +1,6 @@
 //! The sessions a service offers, and the readers of those who watch them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ pub struct Table {
     hub: Hub,
     command: Command,
     options: SessionOptions,
-    sessions: HashMap<SessionId, Session>,
-    readers: HashMap<LaneId, Reader>,
+    sessions: BTreeMap<SessionId, Session>,
+    readers: BTreeMap<LaneId, Reader>,
 }
 
 impl Table {
     /// No session yet. Those whose client names no program run `command`; all are like `options` but for their size.
     pub fn new(hub: Hub, command: Command, options: SessionOptions) -> Table {
-        Table { hub, command, options, sessions: HashMap::new(), readers: HashMap::new() }
+        Table { hub, command, options, sessions: BTreeMap::new(), readers: BTreeMap::new() }
     }
 
     /// The reader of `lane`.

@@ -1,7 +1,7 @@
 //! A driver of one terminal, small enough to check by eye: a reactor that takes descriptors and rings alike, and
 //! a loop that reads, writes and collects. Every wait ends at [`PATIENCE`] with what was seen so far.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Epoll for descriptors, a merged flag set for rings.
 pub(crate) struct TestReactor {
     epoll: OwnedFd,
-    watched: Mutex<HashMap<i32, Source>>,
+    watched: Mutex<BTreeMap<i32, Source>>,
     rung: Mutex<Ready>,
 }
 

@@ -3,7 +3,7 @@
 //! They take turns in the order in which they were started, each going as far as it can, so the same calls lead to the
 //! same bytes. Nothing here waits: a process that cannot go on is asked again after the next event.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::super::{ExitStatus, Signal};
 use super::script::{Reaction, Script, Step, flood};
@@ -93,7 +93,7 @@ struct Process {
     flooded: u64,
     /// Printed, and waiting for room in the terminal.
     printing: VecDeque<u8>,
-    reactions: HashMap<Signal, Reaction>,
+    reactions: BTreeMap<Signal, Reaction>,
     reports_resizes: bool,
     /// A size change that was not reported yet; several are one, as with any signal.
     resized: bool,
@@ -110,7 +110,7 @@ impl Process {
             steps: script.steps.into(),
             flooded: 0,
             printing: VecDeque::new(),
-            reactions: HashMap::new(),
+            reactions: BTreeMap::new(),
             reports_resizes: false,
             resized: false,
             is_stopped: false,
