@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use orchflow_core::host::{ConnectionId, Host, HostOptions, LaneId};
+use orchflow_core::host::{ConnectionId, Host, HostOptions, LaneId, Terminals};
 use orchflow_core::hub::serve::{Framing, Table};
-use orchflow_core::hub::{Hub, Output};
+use orchflow_core::hub::{Hub, Output, Reader};
+use orchflow_core::id::SessionId;
 use orchflow_core::limits::READ_MAX;
 use orchflow_core::peer::server::{ServerPeer, World};
 use orchflow_core::protocol::frame::{FrameDecoder, StreamId};
@@ -26,11 +27,11 @@ pub(crate) fn token() -> Token {
     Token::from_bytes([7; 32])
 }
 
-pub(crate) struct Server {
+pub(crate) struct Server<T = Table> {
     pub(crate) hub: Hub,
     pub(crate) ptys: ScriptedPtys,
     pub(crate) host: Host,
-    pub(crate) table: Table,
+    pub(crate) table: T,
     pub(crate) links: BTreeMap<ConnectionId, Link>,
     connections: u64,
     dice: Dice,
@@ -42,6 +43,22 @@ pub(crate) struct Link {
     decoder: FrameDecoder,
 }
 
+/// Terminals, and the readers of those who watch them: a [`Table`], or one that looks on.
+pub(crate) trait Offer: Terminals {
+    fn reader(&mut self, lane: LaneId) -> Option<&mut Reader>;
+    fn let_go(&mut self, session: SessionId);
+}
+
+impl Offer for Table {
+    fn reader(&mut self, lane: LaneId) -> Option<&mut Reader> {
+        Table::reader(self, lane)
+    }
+
+    fn let_go(&mut self, session: SessionId) {
+        Table::let_go(self, session);
+    }
+}
+
 /// What the machines may touch, from the parts of a server that they borrow.
 macro_rules! world {
     ($server:ident, $random:ident) => {
@@ -50,12 +67,19 @@ macro_rules! world {
 }
 
 impl Server {
-    pub(crate) fn new(ptys: ScriptedPtys, options: HostOptions, mut dice: Dice) -> Server {
+    pub(crate) fn new(ptys: ScriptedPtys, options: HostOptions, dice: Dice) -> Server {
         let hub = Hub::builder().backend(Arc::new(ptys.clone())).events().manual_clock().hosted().unwrap();
+        let table = Table::new(hub.clone(), Command::new(""), SessionOptions::default());
+        Server::over(hub, ptys, table, options, dice)
+    }
+}
+
+impl<T: Offer> Server<T> {
+    /// A server of `hub`, whose sessions `table` has.
+    pub(crate) fn over(hub: Hub, ptys: ScriptedPtys, table: T, options: HostOptions, mut dice: Dice) -> Server<T> {
         let mut instance = [0; 16];
         dice.fill(&mut instance);
         let host = Host::new(InstanceId::from_bytes(instance), token(), options);
-        let table = Table::new(hub.clone(), Command::new(""), SessionOptions::default());
         Server { hub, ptys, host, table, links: BTreeMap::new(), connections: 0, dice }
     }
 
