@@ -53,7 +53,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let stream = if program.as_deref() == Some("--session") {
         let session = arguments.next().and_then(|number| number.parse().ok()).ok_or(USAGE)?;
         let (start, size) = (Start::Tail(SHOWN_AGAIN), Some(tty::size()));
-        remote.peer().attach(Attach { number: 0, session, start, role: None, size, lossy: false })?
+        remote.peer().attach(Attach { number: 0, session, start, role: None, size, policy: None })?
     } else {
         let size = Some(tty::size());
         remote.peer().spawn(Spawn { program, args: arguments.collect(), size, ..Spawn::default() })?

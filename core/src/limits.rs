@@ -133,8 +133,15 @@ pub const SPAWNS_REMEMBERED: usize = 64;
 /// How long a session that has ended can still be watched, if nobody watches it.
 pub const ENDED_KEPT: Duration = Duration::from_secs(300);
 
-/// Output that an interrupt key makes stale, for a stream that may miss some, in bytes: several screens of it.
+/// Output that a viewer which may miss some has not been sent, in bytes, before any of it is skipped: several screens (EternalTerminal
+/// drops from as much on).
 pub const STALE_BYTES: u64 = 64 << 10;
+
+/// How far behind such a viewer may be, at the speed at which it renders, before it goes on with the newest lines.
+pub const RESYNC_LAG: Duration = Duration::from_secs(1);
+
+/// The newest output that a viewer goes on with, in bytes: more than a large screen full of colours.
+pub const TAIL_BYTES: u64 = 32 << 10;
 
 // ---- Coming back ----
 

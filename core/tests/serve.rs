@@ -295,7 +295,7 @@ fn a_viewer_watches_and_does_nothing_else() {
         viewer.send(4, Message::Spawn(Box::new(Spawn { number: 1, ..Spawn::default() })));
         assert!(matches!(viewer.message().await, (4, Message::Error(refusal)) if refusal.code == ErrorCode::Forbidden));
         let attach =
-            Attach { number: 2, session: spawned.session, start: Start::Tail(3), role: Some(Role::Owner), size: None, lossy: false };
+            Attach { number: 2, session: spawned.session, start: Start::Tail(3), role: Some(Role::Owner), size: None, policy: None };
         viewer.send(4, Message::Attach(attach));
         let (4, Message::Attached(attached)) = viewer.message().await else { panic!() };
         assert_eq!((attached.role, attached.start, attached.replies), (Role::Viewer, 2, false));
@@ -366,7 +366,7 @@ fn what_one_does_to_a_session_is_told_to_the_others_only() {
         let (1, Message::Spawned(spawned)) = owner.message().await else { panic!() };
         owner.output(1, 5).await;
         let start = Start::Tail(0);
-        viewer.send(4, Message::Attach(Attach { number: 1, session: spawned.session, start, role: None, size: None, lossy: false }));
+        viewer.send(4, Message::Attach(Attach { number: 1, session: spawned.session, start, role: None, size: None, policy: None }));
         assert!(matches!(viewer.message().await, (4, Message::Attached(_))));
         let title = |text: &str| Act::Title(text.to_owned());
         owner.send(1, Message::Control(Control { number: 2, act: title("build\u{202e}\x1b]0;") }));

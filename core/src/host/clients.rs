@@ -1,13 +1,15 @@
 //! Who has been here, and what each needs to come back as the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::ConnectionId;
 use crate::id::SessionId;
 use crate::limits::{CLIENTS_MAX, SPAWNS_REMEMBERED};
-use crate::protocol::message::ClientId;
+use crate::protocol::message::{ClientId, Policy};
 use crate::protocol::token::{ResumeSecret, Role};
 use crate::session::Suspension;
+use crate::size::Size;
 use crate::time::Time;
 
 /// One client.
@@ -47,8 +49,12 @@ pub struct Parked {
     pub claim: Suspension,
     /// As what it watched.
     pub role: Role,
-    /// Whether it would rather miss output than hold the session up.
-    pub lossy: bool,
+    /// What happens when it falls behind.
+    pub policy: Policy,
+    /// Its window.
+    pub window: Option<Size>,
+    /// When its link broke.
+    pub since: Time,
 }
 
 impl Client {
@@ -81,6 +87,11 @@ impl Client {
         if self.spawned.len() > SPAWNS_REMEMBERED {
             self.spawned.pop_first();
         }
+    }
+
+    /// Takes the places that have been kept for as long as `hold`.
+    pub fn unpark_old(&mut self, hold: Duration, now: Time) -> Vec<Parked> {
+        self.parked.extract_if(.., |parked| now - parked.since >= hold).collect()
     }
 
     /// Takes the place kept in `session`.

@@ -124,10 +124,14 @@ impl Inbox {
     fn refuse(&mut self, error: &WriteError) -> Settled {
         let mut dropped = None;
         if self.begun {
-            // Half of it is in the terminal's queue, so it cannot count as never sent.
+            // A part of it is in the terminal's queue, so it cannot count as never sent.
             let bytes = self.waiting.front().map_or(0, |first| first.bytes.len() as u64);
             self.pass_first();
             dropped = Some(InputDropped { from: self.settled, to: self.settled, bytes });
+            if !matches!(error, WriteError::Closed | WriteError::Forked) {
+                // What follows is on its way under the numbers that would be waited for: it cannot be told from what is sent again.
+                return Settled { sequence: self.settled, refused: None, dropped };
+            }
         }
         self.waiting.clear();
         self.waiting_bytes = 0;

@@ -187,8 +187,9 @@ impl Host {
     }
 
     fn settle(&mut self, session: SessionId, client: ClientId, terminals: &mut dyn Terminals) {
-        let Some(known) = self.sessions.get_mut(&session) else { return };
-        if let Some(settled) = known.inputs.settle(client, |bytes, urgent| terminals.write(session, bytes, urgent)) {
+        while let Some(known) = self.sessions.get_mut(&session)
+            && let Some(settled) = known.inputs.settle(client, |bytes, urgent| terminals.write(session, bytes, urgent))
+        {
             self.tell_client(session, client, &Notice::Settled(settled));
         }
     }
@@ -196,10 +197,19 @@ impl Host {
     // ---- Notices ----
 
     /// Somebody watches no longer, who was sent output up to `sent`.
-    pub fn leave(&mut self, session: SessionId, lane: LaneId, sent: u64, now: Time) {
-        if let Some(known) = self.sessions.get_mut(&session) {
-            known.leave(lane, sent, now);
-            self.tell(session, &Notice::Viewers);
+    pub fn leave(&mut self, session: SessionId, lane: LaneId, sent: u64, terminals: &mut dyn Terminals, now: Time) {
+        let Some(known) = self.sessions.get_mut(&session) else { return };
+        known.leave(lane, sent, now);
+        self.fit(session, terminals);
+        self.tell(session, &Notice::Viewers);
+    }
+
+    /// Somebody came or went: the windows of those who are there decide the size.
+    pub fn fit(&mut self, session: SessionId, terminals: &mut dyn Terminals) {
+        let Some(known) = self.sessions.get(&session) else { return };
+        if let Some(size) = known.wanted(self.options.sizes).filter(|size| *size != known.size) {
+            // Refused where the session has ended; its size is of no importance then.
+            let _ended = terminals.resize(session, size);
         }
     }
 

@@ -28,6 +28,8 @@ pub enum Notice {
     },
     /// Somebody cleared, reset or renamed the session.
     Control(crate::protocol::message::Act),
+    /// Somebody pressed an interrupt key: output that piled up before it is stale.
+    Interrupted,
     /// Somebody came or went.
     Viewers,
     /// The same client has come back on another connection.

@@ -34,6 +34,15 @@ pub struct Watcher {
     pub role: Role,
     /// Its window.
     pub window: Option<Size>,
+    /// When it last typed or changed its window, by the session's count of that.
+    active: u64,
+}
+
+impl Watcher {
+    /// Somebody at `lane` who has done nothing yet.
+    pub fn new(lane: LaneId, client: ClientId, name: String, role: Role, window: Option<Size>) -> Watcher {
+        Watcher { lane, client, name, role, window, active: 0 }
+    }
 }
 
 /// One session.
@@ -61,6 +70,9 @@ pub struct Known {
     pub inputs: Inputs,
     /// First come, first.
     watchers: Vec<Watcher>,
+    /// Who typed or changed its window last, and how often somebody else did than before.
+    latest: Option<LaneId>,
+    turns: u64,
     /// Whose terminal answers what programs ask terminals: one, or every answer would be typed several times.
     responder: Option<LaneId>,
     /// How far those who answered and left had got: the client that got furthest, and the furthest of the others.
@@ -82,6 +94,8 @@ impl Known {
             cleared: 0,
             inputs: Inputs::default(),
             watchers: Vec::new(),
+            latest: None,
+            turns: 0,
             responder: None,
             answered: [(None, 0); 2],
         }
@@ -135,20 +149,106 @@ impl Known {
         Some(ended.max(self.left.unwrap_or(ended)))
     }
 
+    /// The size of the window at `lane`, if it told.
+    pub fn window_of(&self, lane: LaneId) -> Option<Size> {
+        self.watchers.iter().find(|watcher| watcher.lane == lane)?.window
+    }
+
     /// The window at `lane` has this size now. Returns the size that the terminal should have.
     pub fn window(&mut self, lane: LaneId, window: Size, policy: SizePolicy) -> Option<Size> {
         let watcher = self.watchers.iter_mut().find(|watcher| watcher.lane == lane && watcher.role.types())?;
         watcher.window = Some(window);
+        self.take_turn(lane);
+        self.wanted(policy)
+    }
+
+    /// Somebody at `lane` types. Returns the size that the terminal should have, where that is another because of it.
+    pub fn typed(&mut self, lane: LaneId, policy: SizePolicy) -> Option<Size> {
+        (self.take_turn(lane) && policy == SizePolicy::Latest).then(|| self.wanted(policy))?.filter(|wanted| *wanted != self.size)
+    }
+
+    /// `lane` is the latest to do something. Answers whether somebody else was.
+    fn take_turn(&mut self, lane: LaneId) -> bool {
+        let is_other = self.latest.replace(lane) != Some(lane);
+        if is_other {
+            self.turns += 1;
+            let turn = self.turns;
+            self.watchers.iter_mut().filter(|watcher| watcher.lane == lane).for_each(|watcher| watcher.active = turn);
+        }
+        is_other
+    }
+
+    /// The size that the terminal should have by the windows of those who have a say, if there are any.
+    pub fn wanted(&self, policy: SizePolicy) -> Option<Size> {
+        let windows = || self.watchers.iter().filter(|watcher| watcher.role.types()).filter_map(|watcher| Some((watcher.active, watcher.window?)));
         match policy {
             SizePolicy::Fixed => None,
-            SizePolicy::Latest => Some(window),
+            SizePolicy::Latest => windows().max_by_key(|(active, _)| *active).map(|(_, window)| window),
             SizePolicy::Smallest => {
-                let windows = || self.watchers.iter().filter(|watcher| watcher.role.types()).filter_map(|watcher| watcher.window);
+                let windows = || windows().map(|(_, window)| window);
                 let (cols, rows) = (windows().map(Size::cols).min()?, windows().map(Size::rows).min()?);
                 let smallest = Size::new(cols, rows).ok()?;
                 // Where no window has just this size the pixels are nobody's.
                 Some(windows().find(|window| window.with_pixels(None) == smallest).unwrap_or(smallest))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::ConnectionId;
+    use crate::protocol::frame::StreamId;
+
+    fn lane(number: u64) -> LaneId {
+        LaneId { connection: ConnectionId(number), stream: StreamId::new(1) }
+    }
+
+    fn size(cols: u16, rows: u16) -> Size {
+        Size::new(cols, rows).unwrap()
+    }
+
+    /// A session of three: a writer with a wide window, one with a high one, and somebody who only watches, through a keyhole.
+    fn session() -> Known {
+        let mut known = Known::new(String::new(), String::new(), size(80, 24), Time::ZERO);
+        for (number, role) in [(1, Role::Writer), (2, Role::Writer), (3, Role::Viewer)] {
+            known.join(Watcher::new(lane(number), ClientId::from_bytes([number as u8; 16]), String::new(), role, None));
+        }
+        known
+    }
+
+    fn sizes(policy: SizePolicy) -> (Known, [Option<Size>; 3]) {
+        let mut known = session();
+        let wanted = [(1, size(200, 20)), (2, size(90, 60)), (3, size(2, 1))].map(|(at, window)| known.window(lane(at), window, policy));
+        (known, wanted)
+    }
+
+    #[test]
+    fn the_latest_window_counts_and_the_one_before_when_it_leaves() {
+        let (mut known, wanted) = sizes(SizePolicy::Latest);
+        assert_eq!(wanted, [Some(size(200, 20)), Some(size(90, 60)), None]);
+        known.size = size(90, 60);
+        assert_eq!(known.typed(lane(2), SizePolicy::Latest), None);
+        assert_eq!(known.typed(lane(1), SizePolicy::Latest), Some(size(200, 20)));
+        known.leave(lane(1), 0, Time::ZERO);
+        assert_eq!(known.wanted(SizePolicy::Latest), Some(size(90, 60)));
+    }
+
+    #[test]
+    fn everybody_who_types_sees_all_of_the_smallest_and_it_grows_when_they_leave() {
+        let (mut known, wanted) = sizes(SizePolicy::Smallest);
+        assert_eq!(wanted, [Some(size(200, 20)), Some(size(90, 20)), None]);
+        assert_eq!(known.typed(lane(1), SizePolicy::Smallest), None);
+        known.leave(lane(1), 0, Time::ZERO);
+        assert_eq!(known.wanted(SizePolicy::Smallest), Some(size(90, 60)));
+        known.leave(lane(2), 0, Time::ZERO);
+        assert_eq!(known.wanted(SizePolicy::Smallest), None, "who only watches has no say");
+    }
+
+    #[test]
+    fn a_fixed_size_is_nobodys() {
+        let (mut known, wanted) = sizes(SizePolicy::Fixed);
+        assert_eq!((wanted, known.typed(lane(1), SizePolicy::Fixed)), ([None; 3], None));
     }
 }

@@ -54,6 +54,10 @@ pub trait Terminals {
     /// Offsets of the oldest byte held and of the next to come; empty where there is no such session.
     fn range(&self, session: SessionId) -> Range<u64>;
 
+    /// A copy of output from `offset` on, of at most `count` bytes; it ends where output ends, and begins later where some of it is no
+    /// longer held. Nobody counts as having read it.
+    fn peek(&self, session: SessionId, offset: u64, count: usize) -> (u64, Vec<u8>);
+
     /// Gives `lane` a reader from `offset` on.
     fn open(&mut self, lane: LaneId, session: SessionId, mode: Mode, offset: u64);
 

@@ -8,7 +8,7 @@
 use std::task::Waker;
 
 use super::order::{self, FENCE_DISCHARGED, FENCE_PARKED};
-use super::sync::{AtomicU8, AtomicU64, AtomicUsize, AtomicWaker, Ordering};
+use super::sync::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, AtomicWaker, Ordering};
 
 /// How much a reader may demand of the writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Standing {
     pub acked: u64,
     /// Whether it has read everything and sleeps until there is more.
     pub waits: bool,
+    /// Whether it came after the writer last [took note](super::Writer::greet) of all who were there.
+    pub is_new: bool,
 }
 
 /// What a reader that found nothing waits for.
@@ -50,6 +52,8 @@ pub(super) struct Seat {
     acked: AtomicU64,
     /// Bytes of storage this reader keeps alive.
     pinned: AtomicUsize,
+    /// The writer has not taken note of it.
+    is_new: AtomicBool,
     /// A [`Want`], or [`AWAKE`].
     parked: AtomicU8,
     waker: AtomicWaker,
@@ -61,13 +65,20 @@ impl Seat {
             mode: AtomicU8::new(mode as u8),
             acked: AtomicU64::new(acked),
             pinned: AtomicUsize::new(0),
+            is_new: AtomicBool::new(true),
             parked: AtomicU8::new(AWAKE),
             waker: AtomicWaker::new(),
         }
     }
 
     pub(super) fn standing(&self) -> Standing {
-        Standing { mode: self.mode(), acked: self.acked(), waits: self.parked.load(Ordering::Relaxed) == Want::Bytes as u8 }
+        let waits = self.parked.load(Ordering::Relaxed) == Want::Bytes as u8;
+        Standing { mode: self.mode(), acked: self.acked(), waits, is_new: self.is_new.load(Ordering::Relaxed) }
+    }
+
+    /// The writer has taken note of it.
+    pub(super) fn greet(&self) {
+        self.is_new.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn mode(&self) -> Mode {

@@ -134,6 +134,11 @@ impl<S: Storage> Writer<S> {
         self.seats.current(&self.shared.seats).iter().map(|seat| seat.standing()).collect()
     }
 
+    /// Takes note of all readers there are: those who come later are new.
+    pub fn greet(&mut self) {
+        self.seats.current(&self.shared.seats).iter().for_each(|seat| seat.greet());
+    }
+
     /// Waits no longer for the reader that was at `index` of the last [`standings`](Writer::standings); it is lossy from now on.
     pub fn demote(&mut self, index: usize) {
         if let Some(seat) = self.seats.seen().get(index) {

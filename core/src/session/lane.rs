@@ -72,10 +72,12 @@ impl InputLane {
         self.queued
     }
 
-    /// Whether `bytes` can be accepted whole lines or not; remembers them as typed if so. `mode` is asked only when
-    /// it could matter.
-    pub(super) fn check(&mut self, bytes: &[u8], mode: impl FnOnce() -> std::io::Result<LineMode>) -> Result<(), WriteError> {
-        self.line.type_in(bytes, mode)
+    /// Whether `bytes` can be accepted, of which there is room for the first `room` now; remembers those as typed if so. A line that cannot be
+    /// held is refused before any of it is taken. `mode` is asked only when it could matter.
+    pub(super) fn check(&mut self, bytes: &[u8], room: usize, mode: impl FnOnce() -> std::io::Result<LineMode>) -> Result<(), WriteError> {
+        // As far as the line goes that the last byte taken is in, if it can be held.
+        let seen = bytes.len().min(room.saturating_add(LINE_MAX));
+        self.line.type_in(&bytes[..seen], room.min(bytes.len()), mode)
     }
 
     /// Counts `bytes` accepted bytes that were written at once.
@@ -173,10 +175,11 @@ struct Line {
 }
 
 impl Line {
-    fn type_in(&mut self, bytes: &[u8], mode: impl FnOnce() -> std::io::Result<LineMode>) -> Result<(), WriteError> {
+    /// The first `taken` of `bytes` are typed, if a line with all of them can be held.
+    fn type_in(&mut self, bytes: &[u8], taken: usize, mode: impl FnOnce() -> std::io::Result<LineMode>) -> Result<(), WriteError> {
         let together = self.unmeasured.len() + bytes.len();
         if together <= UNMEASURED_MAX && self.unfinished.bytes + together <= LINE_MAX {
-            self.unmeasured.extend_from_slice(bytes);
+            self.unmeasured.extend_from_slice(&bytes[..taken]);
             return Ok(());
         }
         let mode = mode().map_err(WriteError::Io)?;
@@ -190,7 +193,7 @@ impl Line {
         if after.longest > LINE_MAX {
             return Err(WriteError::LineTooLong { length: after.longest, limit: LINE_MAX });
         }
-        self.unfinished = after.unfinished;
+        self.unfinished = if taken < bytes.len() { mode.measure(before, &bytes[..taken]).unfinished } else { after.unfinished };
         Ok(())
     }
 }
@@ -211,39 +214,52 @@ mod tests {
     fn a_line_the_terminal_cannot_hold_is_refused_and_the_longest_it_can_hold_is_not() {
         let mut line = vec![b'x'; LINE_MAX];
         line.push(b'\n');
-        assert!(lane().check(&line, cooked).is_ok());
+        assert!(lane().check(&line, line.len(), cooked).is_ok());
         line.insert(0, b'x');
-        assert!(matches!(lane().check(&line, cooked), Err(WriteError::LineTooLong { length: 4096, limit: 4095 })));
+        assert!(matches!(lane().check(&line, line.len(), cooked), Err(WriteError::LineTooLong { length: 4096, limit: 4095 })));
+    }
+
+    #[test]
+    fn a_line_is_refused_before_the_part_of_it_is_taken_that_there_is_room_for() {
+        let mut long = vec![b'x'; LINE_MAX + 1];
+        assert!(lane().check(&long, 10, cooked).is_err());
+        long.splice(0..0, [[b'x'; 100].as_slice(), b"\n"].concat());
+        assert!(lane().check(&long, 101, cooked).is_ok(), "the long line is another");
+        assert!(lane().check(&long, 102, cooked).is_err());
+        let mut lane = lane();
+        lane.check(&[b'x'; LINE_MAX], 1000, cooked).unwrap();
+        lane.check(&[b'x'; LINE_MAX - 1000], usize::MAX, cooked).unwrap();
+        assert!(lane.check(b"x", 1, cooked).is_err(), "what was taken is remembered, and no more");
     }
 
     #[test]
     fn a_line_typed_key_by_key_is_measured_as_a_whole() {
         let mut lane = lane();
         for _ in 0..LINE_MAX {
-            lane.check(b"x", cooked).unwrap();
+            lane.check(b"x", 1, cooked).unwrap();
         }
-        assert!(lane.check(b"x", cooked).is_err());
-        lane.check(b"\r", cooked).unwrap();
-        lane.check(&[b'x'; LINE_MAX], cooked).unwrap();
+        assert!(lane.check(b"x", 1, cooked).is_err());
+        lane.check(b"\r", 1, cooked).unwrap();
+        lane.check(&[b'x'; LINE_MAX], LINE_MAX, cooked).unwrap();
     }
 
     #[test]
     fn a_line_killed_with_ctrl_u_starts_over() {
         let mut lane = lane();
-        lane.check(&[b'x'; 3000], cooked).unwrap();
-        lane.check(b"\x15", cooked).unwrap();
-        lane.check(&[b'x'; 3000], cooked).unwrap();
+        lane.check(&[b'x'; 3000], 3000, cooked).unwrap();
+        lane.check(b"\x15", 1, cooked).unwrap();
+        lane.check(&[b'x'; 3000], 3000, cooked).unwrap();
     }
 
     #[test]
     fn raw_input_has_no_lines() {
-        assert!(lane().check(&[b'x'; 100_000], || Ok(LineMode::RAW)).is_ok());
+        assert!(lane().check(&[b'x'; 100_000], 100_000, || Ok(LineMode::RAW)).is_ok());
     }
 
     #[test]
     fn input_accepted_raw_is_looked_at_again_when_the_terminal_collects_lines() {
         let mut lane = lane();
-        lane.check(&[b'x'; 5000], || Ok(LineMode::RAW)).unwrap();
+        lane.check(&[b'x'; 5000], 5000, || Ok(LineMode::RAW)).unwrap();
         lane.push(&[b'x'; 5000]);
         assert!(lane.may_overflow());
         assert!(!lane.overflows(&LineMode::RAW));
@@ -254,7 +270,7 @@ mod tests {
     fn keystrokes_do_not_ask_for_the_mode() {
         let mut lane = lane();
         for _ in 0..UNMEASURED_MAX {
-            lane.check(b"x", || panic!("asked for the mode")).unwrap();
+            lane.check(b"x", 1, || panic!("asked for the mode")).unwrap();
         }
     }
 

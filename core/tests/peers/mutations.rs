@@ -5,7 +5,7 @@ use orchflow_core::protocol::frame::{Flags, Frame};
 use orchflow_core::protocol::kind::{Kind, Sender};
 use orchflow_core::protocol::message::{
     Act, Attach, Attached, Close, Control, Detached, Ended, ErrorCode, Exited, Gap, GapReason, Goodbye, Input, InputDropped, InputRefused,
-    Message, Output, Refusal, Resize, Resized, Sessions, Spawn, Spawned, Start, Viewers,
+    Message, Output, Policy, Refusal, Resize, Resized, Sessions, Spawn, Spawned, Start, Viewers,
 };
 use orchflow_core::protocol::token::Role;
 use orchflow_core::pty::{ExitStatus, Signal, Target};
@@ -33,7 +33,7 @@ fn message(sender: Sender, dice: &mut Dice) -> Message {
             start: if dice.one_in(2) { Start::Offset(offset) } else { Start::Tail(offset) },
             role: dice.one_in(3).then_some(Role::Viewer),
             size: dice.one_in(2).then_some(size),
-            lossy: dice.one_in(2),
+            policy: [None, Some(Policy::Backpressure), Some(Policy::Resync)][dice.below(3)],
         }),
         Message::Detach { number },
         Message::List { number },
@@ -54,6 +54,7 @@ fn message(sender: Sender, dice: &mut Dice) -> Message {
         end: offset + 3,
         input: number / 3,
         size,
+        policy: if dice.one_in(2) { Policy::Backpressure } else { Policy::Resync },
         replies: true,
         title: String::new(),
     };
@@ -68,7 +69,7 @@ fn message(sender: Sender, dice: &mut Dice) -> Message {
         Message::Sessions(Sessions { number, more: dice.one_in(2), sessions: Vec::new() }),
         Message::Viewers(Viewers::default()),
         Message::Output(Output { offset, bytes: bytes(), replay: dice.one_in(2), more: false }),
-        Message::Gap(Gap { from: offset, to: offset + len as u64, why: GapReason::Lossy }),
+        Message::Gap(Gap { from: offset, to: offset + len as u64, why: GapReason::Resync }),
         Message::InputAck { sequence: number },
         Message::InputDropped(InputDropped { from: number, to: number, bytes: 1 }),
         Message::InputRefused(refused),

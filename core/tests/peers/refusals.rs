@@ -170,7 +170,7 @@ fn what_may_be_ignored_is_and_requests_without_sense_are_refused_one_by_one() {
     assert_eq!(bench.send(nonsense.to_bytes()), []);
     let empty = Frame { kind: Kind::Attach.code(), stream: StreamId::new(1), body: Bytes::from_static(b"\xa0"), ..Frame::default() };
     bench.refuses(empty.to_bytes(), ErrorCode::BadRequest);
-    let attach = |session, start| Attach { number: 3, session, start, role: None, size: None, lossy: false };
+    let attach = |session, start| Attach { number: 3, session, start, role: None, size: None, policy: None };
     bench.refuses(on(1, Message::Attach(attach(99, Start::Offset(0)))), ErrorCode::NoSession);
     bench.refuses(on(1, Message::Attach(attach(1, Start::Offset(1)))), ErrorCode::OffsetAhead);
     let spawn = |program: &str| Message::Spawn(Box::new(Spawn { number: 4, program: Some(program.into()), ..Spawn::default() }));

@@ -217,7 +217,7 @@ fn who_comes_back_after_the_process_has_ended_hears_so_before_the_last_byte() {
     // Somebody who only comes now hears of it as well.
     let late = net.join(User::new(Role::Viewer, 13));
     let session = net.users[user].screen(stream).spawned.unwrap().session;
-    let attach = Attach { number: 0, session, start: Start::Tail(9), role: None, size: None, lossy: false };
+    let attach = Attach { number: 0, session, start: Start::Tail(9), role: None, size: None, policy: None };
     let place = net.users[late].client.attach(attach).unwrap();
     net.users[late].screens.entry(place).or_default().floods = true;
     net.until("end", |net| net.users[late].screen(place).ended.is_some());
@@ -262,7 +262,7 @@ fn what_somebody_else_answered_meanwhile_is_not_answered_again() {
             let (down, now) = (net.down_until, net.now());
             net.down_until = now;
             let other = net.join(User::new(role, 15));
-            let attach = Attach { number: 0, session, start: Start::Offset(0), role: None, size: None, lossy: false };
+            let attach = Attach { number: 0, session, start: Start::Offset(0), role: None, size: None, policy: None };
             let place = net.users[other].client.attach(attach).unwrap();
             net.users[other].screens.entry(place).or_default();
             net.until("place", |net| !net.users[other].screen(place).attached.is_empty());

@@ -16,7 +16,7 @@ use orchflow_core::peer::server::{ServerPeer, World};
 use orchflow_core::protocol::frame::{Frame, FrameDecoder, FrameFault, Frames, StreamId};
 use orchflow_core::protocol::handshake::{Nonce, Transcript};
 use orchflow_core::protocol::message::{
-    Attach, Challenge, ClientId, ErrorCode, Hello, InstanceId, Message, Proof, Refusal, ServerLimits, Spawn, Start, Welcome,
+    Attach, Challenge, ClientId, ErrorCode, Hello, InstanceId, Message, Policy, Proof, Refusal, ServerLimits, Spawn, Start, Welcome,
 };
 use orchflow_core::protocol::negotiation::{Agreed, Features, VERSIONS};
 use orchflow_core::protocol::token::{ResumeSecret, Role, Token};
@@ -73,6 +73,11 @@ impl Terminals for Pretended {
 
     fn range(&self, session: SessionId) -> Range<u64> {
         self.sessions.get(&session).map_or(0..0, |(end, _)| 0..*end)
+    }
+
+    fn peek(&self, session: SessionId, offset: u64, count: usize) -> (u64, Vec<u8>) {
+        let held = self.range(session).end.saturating_sub(offset) as usize;
+        (offset, vec![b'x'; held.min(count)])
     }
 
     fn open(&mut self, lane: LaneId, session: SessionId, _: Mode, offset: u64) {
@@ -219,7 +224,7 @@ pub(crate) fn client_takes(input: &[u8]) {
     let mut now = Time::ZERO;
     let mut client = ClientPeer::new(ClientOptions::new(token().pass(Role::Owner), AUTHORITY), 1);
     let spawned = client.spawn(Spawn::default()).expect("room for a request");
-    let attach = Attach { number: 0, session: 2, start: Start::Offset(0), role: None, size: None, lossy: true };
+    let attach = Attach { number: 0, session: 2, start: Start::Offset(0), role: None, size: None, policy: Some(Policy::Resync) };
     client.attach(attach).expect("room for a request");
     client.list().expect("room for a request");
     let mut shown = BTreeMap::<StreamId, u64>::new();

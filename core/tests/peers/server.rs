@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use orchflow_core::host::{ConnectionId, Host, HostOptions, LaneId, Terminals};
 use orchflow_core::hub::serve::{Framing, Table};
-use orchflow_core::hub::{Hub, Output, Reader};
+use orchflow_core::hub::{Hub, Output, Reader, Turn};
 use orchflow_core::id::SessionId;
 use orchflow_core::limits::READ_MAX;
 use orchflow_core::peer::server::{ServerPeer, World};
@@ -141,7 +141,7 @@ impl<T: Offer> Server<T> {
 
     /// Everything that is due: terminals are read, their events told, output read for those who watch.
     pub(crate) fn turn(&mut self) {
-        self.hub.dispatch(usize::MAX).unwrap();
+        while self.hub.dispatch(usize::MAX).unwrap() == Turn::More {}
         let now = self.now();
         while let Some(event) = self.hub.next_event() {
             self.host.handle_event(event.session, &event.kind, &mut self.table, now);
@@ -172,7 +172,10 @@ impl<T: Offer> Server<T> {
                 match reader.poll_read(&mut cx) {
                     Poll::Pending => break,
                     Poll::Ready(Output::Chunk { at, bytes }) => link.peer.handle_output(stream, at, bytes, now),
-                    Poll::Ready(Output::Gap { from, to }) => link.peer.handle_gap(stream, from, to),
+                    Poll::Ready(Output::Gap { from, to }) => {
+                        let mut random = |_: &mut [u8]| {};
+                        link.peer.handle_gap(stream, from, to, &mut world!(self, random));
+                    }
                     Poll::Ready(Output::Exit(exit)) => {
                         let mut random = |_: &mut [u8]| {};
                         link.peer.handle_exit(stream, exit, &mut world!(self, random));

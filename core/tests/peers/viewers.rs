@@ -5,7 +5,7 @@ use std::time::Duration;
 use orchflow_core::hub::serve::Framing;
 use orchflow_core::peer::client::{AskError, ClientOptions, Event, InputError, Loss};
 use orchflow_core::protocol::frame::StreamId;
-use orchflow_core::protocol::message::{Attach, ErrorCode, GapReason, Start};
+use orchflow_core::protocol::message::{Attach, ErrorCode, GapReason, Policy, Start};
 use orchflow_core::protocol::token::Role;
 use orchflow_core::pty::scripted::{Script, ScriptedPtys};
 
@@ -22,14 +22,14 @@ fn ptys() -> ScriptedPtys {
         .with("deaf", Script::new().raw().hang())
 }
 
-fn attach(session: u64, lossy: bool) -> Attach {
-    Attach { number: 0, session, start: Start::Offset(0), role: None, size: None, lossy }
+fn attach(session: u64, policy: Policy) -> Attach {
+    Attach { number: 0, session, start: Start::Offset(0), role: None, size: None, policy: Some(policy) }
 }
 
 /// Has `user` watch the session of `owner`'s `stream`.
-fn watch(net: &mut Net, owner: usize, stream: StreamId, user: usize, lossy: bool) -> StreamId {
+fn watch(net: &mut Net, owner: usize, stream: StreamId, user: usize, policy: Policy) -> StreamId {
     let session = net.users[owner].screen(stream).spawned.unwrap().session;
-    let stream = net.users[user].client.attach(attach(session, lossy)).unwrap();
+    let stream = net.users[user].client.attach(attach(session, policy)).unwrap();
     net.users[user].screens.entry(stream).or_default().floods = true;
     net.until("place", |net| !net.users[user].screen(stream).attached.is_empty());
     stream
@@ -51,7 +51,7 @@ fn many_who_watch_all_see_every_byte() {
     let others: Vec<_> = (2..6)
         .map(|seed| {
             let user = net.join(User::new(Role::Viewer, seed));
-            (user, watch(&mut net, owner, stream, user, false))
+            (user, watch(&mut net, owner, stream, user, Policy::Backpressure))
         })
         .collect();
     net.server.ptys.release("go");
@@ -69,7 +69,7 @@ fn who_holds_others_up_for_long_is_demoted_and_told_each_gap() {
     let stream = net.spawn(owner, "flood");
     net.users[owner].screens.get_mut(&stream).unwrap().floods = true;
     let slow = net.join(User::new(Role::Viewer, 2));
-    let place = watch(&mut net, owner, stream, slow, false);
+    let place = watch(&mut net, owner, stream, slow, Policy::Backpressure);
     net.users[slow].renders = false;
     net.server.ptys.release("go");
     let before = net.now();
@@ -91,7 +91,7 @@ fn one_who_would_rather_miss_some_misses_what_the_gaps_name_through_outages_too(
         let stream = net.spawn(owner, "flood");
         net.users[owner].screens.get_mut(&stream).unwrap().floods = true;
         let lossy = net.join(User::new(Role::Viewer, seed + 100));
-        let place = watch(&mut net, owner, stream, lossy, true);
+        let place = watch(&mut net, owner, stream, lossy, Policy::Resync);
         net.cuts = Cuts { anywhere: 200, after_read: 100, outage: Duration::from_secs(30), left: [4; 4], ..Cuts::default() };
         net.server.ptys.release("go");
         net.until("ends", |net| net.users[owner].screen(stream).ended.is_some() && net.users[lossy].screen(place).ended.is_some());
@@ -107,7 +107,7 @@ fn a_viewer_who_types_is_refused_and_nothing_reaches_the_program() {
     let owner = net.join(User::new(Role::Owner, 1));
     let stream = net.spawn(owner, "cat");
     let viewer = net.join(User::new(Role::Viewer, 2));
-    let place = watch(&mut net, owner, stream, viewer, false);
+    let place = watch(&mut net, owner, stream, viewer, Policy::Backpressure);
     net.users[viewer].screens.get_mut(&place).unwrap().floods = false;
     for text in ["rm", " -rf", " /"] {
         net.users[viewer].client.write(place, text).unwrap();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use orchflow_core::hub::serve::Framing;
 use orchflow_core::id::SessionId;
 use orchflow_core::protocol::frame::StreamId;
-use orchflow_core::protocol::message::{Act, Spawn, Start};
+use orchflow_core::protocol::message::{Act, Policy, Spawn, Start};
 use orchflow_core::protocol::negotiation::grease_frame;
 use orchflow_core::pty::{Signal, Target};
 use orchflow_core::size::Size;
@@ -38,7 +38,7 @@ impl Sim {
             (What::Spawn, _) if person.places.len() < PLACES_MAX => {
                 let program = PROGRAMS[which % PROGRAMS.len()].to_owned();
                 if let Ok(stream) = person.client.spawn(Spawn { program: Some(program), ..Spawn::default() }) {
-                    person.places.insert(stream, Place::asked(None, false));
+                    person.places.insert(stream, Place::asked(None));
                 }
             }
             (What::Attach, _) if person.places.len() < PLACES_MAX => {
@@ -49,7 +49,8 @@ impl Sim {
                     2 => Start::Offset(range.end),
                     _ => Start::Tail((size >> 2) as u64),
                 };
-                person.attach(session, start, size & 8 > 0);
+                let policy = [None, Some(Policy::Backpressure), Some(Policy::Resync)][(size >> 3) % 3];
+                person.attach(session, start, policy);
             }
             (What::Detach, Some(stream)) => {
                 if person.client.detach(stream).is_ok()
@@ -126,6 +127,7 @@ impl Sim {
         let Some(typed) = person.typed.get_mut(&session) else { return };
         if let Ok(sequence) = person.client.interrupt(stream, Bytes::from_static(&[3])) {
             typed.push(sequence, &[3]);
+            self.server.table.truths.entry(SessionId::from_raw(session)).and_modify(|truth| truth.interrupted = true);
         }
     }
 

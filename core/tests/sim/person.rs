@@ -1,13 +1,14 @@
 //! A client and whoever sits before it: types, looks, and holds what it is shown against what really happened.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use orchflow_core::host::HostOptions;
 use orchflow_core::id::SessionId;
 use orchflow_core::limits::{READ_MAX, RESUME_HOLD, STALL_MAX};
 use orchflow_core::peer::client::{ClientOptions, ClientPeer, Event, Loss, Past};
 use orchflow_core::protocol::frame::{FrameDecoder, StreamId};
-use orchflow_core::protocol::message::{Attach, Attached, Credit, Ended, Gap, GapReason, Start};
+use orchflow_core::protocol::message::{Attach, Attached, Credit, Ended, Gap, GapReason, Policy, Start};
 use orchflow_core::protocol::token::Role;
 use orchflow_core::time::Time;
 
@@ -38,8 +39,6 @@ pub(crate) struct Person {
     pub(crate) is_slow: bool,
     /// It said goodbye, so that nothing is kept for it.
     pub(crate) left: bool,
-    /// Its places were not kept, or not long enough: what comes on them next may begin with a gap.
-    excused: bool,
     credit: u64,
 }
 
@@ -47,30 +46,33 @@ pub(crate) struct Person {
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     pub(crate) session: Option<u64>,
-    /// Whether it would rather miss output than hold others up.
-    pub(crate) lossy: bool,
+    /// Whether it misses output rather than hold others up.
+    lossy: bool,
     /// The next byte.
     pub(crate) at: u64,
     pub(crate) is_open: bool,
     /// The person wants no more of it.
     pub(crate) leaves: bool,
-    /// Where it last began, and when, and whether it may miss something there.
+    /// Where it last began, and when; and whether it may miss something there, for its place was not kept, or not long enough.
     start: u64,
     since: Time,
     excused: bool,
+    /// Bytes missed at the beginning.
+    gone: u64,
     /// It has missed something for holding others up.
     demoted: bool,
     /// Bytes that were shown since it began there and are not rendered.
     unrendered: u64,
-    /// When it last rendered all that it had.
+    /// When it last rendered all that it had, and the longest that it ever let others wait for that.
     rendered: Time,
+    longest: Duration,
     /// Bytes missed.
     pub(crate) missed: u64,
 }
 
 impl Place {
-    pub(crate) fn asked(session: Option<u64>, lossy: bool) -> Place {
-        Place { session, lossy, ..Place::default() }
+    pub(crate) fn asked(session: Option<u64>) -> Place {
+        Place { session, ..Place::default() }
     }
 }
 
@@ -96,7 +98,6 @@ impl Person {
             missed: None,
             is_slow: false,
             left: false,
-            excused: false,
             credit: u64::from(credit.high_bytes()),
         }
     }
@@ -168,25 +169,27 @@ impl Person {
             use orchflow_core::protocol::message::ErrorCode::{Replaced, Timeout};
             assert!(matches!(goodbye.code, Replaced | Timeout), "law 8: a server of ours turned one of ours away: {goodbye:?}");
         }
-        for place in self.places.values_mut() {
-            place.is_open = false;
+        for place in self.places.values_mut().filter(|place| place.is_open) {
+            (place.is_open, place.excused) = (false, false);
         }
     }
 
     fn handle_welcome(&mut self, past: Past, now: Time) {
         let too_late = self.missed.take().is_some_and(|since| now - since >= RESUME_HOLD);
-        self.excused = too_late || self.left || past != Past::Resumed;
-        self.left = false;
+        if too_late || std::mem::take(&mut self.left) || past != Past::Resumed {
+            self.places.values_mut().for_each(|place| place.excused = true);
+        }
     }
 
     fn handle_attached(&mut self, stream: StreamId, attached: &Attached, now: Time) {
         let place = self.places.get_mut(&stream).expect("law 8: a stream that nobody asked for");
         if place.since > Time::ZERO {
             assert_eq!(attached.start, place.at, "law 8: a stream does not go on where it was");
-            place.excused |= self.excused;
         } else {
             (place.at, place.excused, place.rendered) = (attached.start, true, now);
         }
+        place.lossy = attached.policy == Policy::Resync;
+        place.gone = 0;
         (place.is_open, place.start, place.since, place.unrendered) = (true, attached.start, now, 0);
         let number = self.number;
         let typed = self.typed.entry(attached.session).or_insert_with(|| Typed::new(number));
@@ -197,18 +200,19 @@ impl Person {
         let (place, truth) = shown(&mut self.places, truths, stream);
         assert_eq!(gap.from, place.at, "law 1: a gap does not begin where output stopped");
         assert!(gap.to > gap.from && gap.to <= truth.end(), "law 1: a gap of what was never said: {gap:?} of {}", truth.end());
-        let begins = gap.from == place.start;
-        let held_up = self.is_slow || now - place.rendered >= STALL_MAX;
+        let begins = gap.from == place.start + place.gone;
+        let held_up = self.is_slow || place.longest.max(now - place.rendered) >= STALL_MAX;
         let allowed = match gap.why {
             GapReason::Cleared => truth.cleared,
-            GapReason::Demoted => !place.lossy && held_up,
-            GapReason::Interrupt => place.lossy && truth.interrupted,
+            GapReason::Demoted => !place.lossy && !place.demoted && held_up,
+            GapReason::Interrupt => (place.lossy || place.demoted) && truth.interrupted,
             GapReason::History => begins && (place.excused || place.lossy || place.demoted || held_up),
-            _ => place.lossy,
+            _ => place.lossy || place.demoted,
         };
         assert!(allowed, "law 1: bytes are missing for no reason: {gap:?} on {place:?}");
         place.demoted |= gap.why == GapReason::Demoted;
         place.missed += gap.to - gap.from;
+        place.gone += if begins { gap.to - gap.from } else { 0 };
         place.at = gap.to;
         self.render(stream, now);
     }
@@ -234,6 +238,7 @@ impl Person {
             && let Some(place) = self.places.get_mut(&stream)
         {
             place.unrendered = 0;
+            place.longest = place.longest.max(now - place.rendered);
             // Who has no link is not heard of.
             place.rendered = if self.client.is_open() { now } else { place.rendered };
             self.client.rendered(stream, place.at);
@@ -252,13 +257,13 @@ impl Person {
     }
 
     /// Watches `session` from `start`, unless it does already.
-    pub(crate) fn attach(&mut self, session: u64, start: Start, lossy: bool) {
+    pub(crate) fn attach(&mut self, session: u64, start: Start, policy: Option<Policy>) {
         if self.places.values().any(|place| place.session == Some(session)) {
             return;
         }
-        let attach = Attach { number: 0, session, start, role: None, size: None, lossy };
+        let attach = Attach { number: 0, session, start, role: None, size: None, policy };
         if let Ok(stream) = self.client.attach(attach) {
-            self.places.insert(stream, Place::asked(Some(session), lossy));
+            self.places.insert(stream, Place::asked(Some(session)));
         }
     }
 

@@ -182,7 +182,6 @@ impl Terminals for Ledger {
         let count = self.table.write(session, bytes, urgent)?;
         if let Some(truth) = self.truths.get_mut(&session) {
             truth.accepted.extend_from_slice(&bytes[..count]);
-            truth.interrupted |= urgent;
         }
         Ok(count)
     }
@@ -203,6 +202,10 @@ impl Terminals for Ledger {
 
     fn range(&self, session: SessionId) -> Range<u64> {
         self.table.range(session)
+    }
+
+    fn peek(&self, session: SessionId, offset: u64, count: usize) -> (u64, Vec<u8>) {
+        self.table.peek(session, offset, count)
     }
 
     fn open(&mut self, lane: LaneId, session: SessionId, mode: Mode, offset: u64) {

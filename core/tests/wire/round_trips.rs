@@ -34,6 +34,10 @@ fn code() -> impl Strategy<Value = ErrorCode> {
     select(ErrorCode::ALL)
 }
 
+fn policy() -> impl Strategy<Value = Policy> {
+    select(Policy::ALL)
+}
+
 fn spawn() -> impl Strategy<Value = Message> {
     let env = vec((".*", of(".*")), 0..5);
     (number(), of(".*"), vec(".*", 0..5), env, of(".*"), of(size()), ".*").prop_map(|(number, program, args, env, cwd, size, title)| {
@@ -43,14 +47,14 @@ fn spawn() -> impl Strategy<Value = Message> {
 
 fn attach() -> impl Strategy<Value = Message> {
     let start = prop_oneof![number().prop_map(Start::Offset), number().prop_map(Start::Tail)];
-    (number(), number(), start, of(role()), of(size()), any::<bool>())
-        .prop_map(|(number, session, start, role, size, lossy)| Message::Attach(Attach { number, session, start, role, size, lossy }))
+    (number(), number(), start, of(role()), of(size()), of(policy()))
+        .prop_map(|(number, session, start, role, size, policy)| Message::Attach(Attach { number, session, start, role, size, policy }))
 }
 
 fn attached() -> impl Strategy<Value = Message> {
-    (number(), number(), role(), number(), number(), number(), size(), any::<bool>(), ".*").prop_map(
-        |(number, session, role, start, end, input, size, replies, title)| {
-            Message::Attached(Box::new(Attached { number, session, role, start, end, input, size, replies, title }))
+    (number(), number(), role(), number(), number(), number(), size(), (policy(), any::<bool>()), ".*").prop_map(
+        |(number, session, role, start, end, input, size, (policy, replies), title)| {
+            Message::Attached(Box::new(Attached { number, session, role, start, end, input, size, policy, replies, title }))
         },
     )
 }

@@ -166,9 +166,9 @@ fn sessions() -> Vec<Sample> {
         title: "tests ✓".into(),
     };
     let attach = |start, more: fn(Attach) -> Attach| {
-        stream(Message::Attach(more(Attach { number: 3, session: 7, start, role: None, size: None, lossy: false })))
+        stream(Message::Attach(more(Attach { number: 3, session: 7, start, role: None, size: None, policy: None })))
     };
-    let viewer = |attach| Attach { role: Some(Role::Viewer), size: Some(with_pixels()), lossy: true, ..attach };
+    let viewer = |attach| Attach { role: Some(Role::Viewer), size: Some(with_pixels()), policy: Some(Policy::Resync), ..attach };
     let attached = Attached {
         number: 3,
         session: 7,
@@ -177,10 +177,11 @@ fn sessions() -> Vec<Sample> {
         end: 70_000,
         input: 41,
         size: size(),
+        policy: Policy::Resync,
         replies: true,
         title: "tests ✓".into(),
     };
-    let resumed = Attached { number: 0, replies: false, input: 0, title: String::new(), ..attached.clone() };
+    let resumed = Attached { number: 0, policy: Policy::Backpressure, replies: false, input: 0, title: String::new(), ..attached.clone() };
     let lost_right = Detached { number: 0, code: Some(ErrorCode::Forbidden), message: "the owner keeps this session to itself".into() };
     let running = SessionInfo {
         session: 7,

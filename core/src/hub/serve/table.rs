@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::host::{LaneId, Started, Terminals};
-use crate::hub::{Hub, Reader, Session};
+use crate::hub::{Hub, Output, Reader, Session};
 use crate::id::SessionId;
 use crate::protocol::message::{ErrorCode, Refusal, Spawn};
 use crate::pty::{Command, Signal, SpawnError, Target};
@@ -102,6 +102,20 @@ impl Terminals for Table {
 
     fn range(&self, session: SessionId) -> Range<u64> {
         self.sessions.get(&session).map_or(0..0, Session::range)
+    }
+
+    fn peek(&self, session: SessionId, offset: u64, count: usize) -> (u64, Vec<u8>) {
+        let Some(session) = self.sessions.get(&session) else { return (offset, Vec::new()) };
+        let mut reader = session.read_as(Mode::Lossy, Some(offset));
+        let (mut begin, mut copy) = (offset, Vec::new());
+        while copy.len() < count {
+            match reader.try_read() {
+                Some(Output::Chunk { bytes, .. }) => copy.extend_from_slice(&bytes[..bytes.len().min(count - copy.len())]),
+                Some(Output::Gap { to, .. }) => (begin, copy) = (to, Vec::new()),
+                Some(Output::Exit(_)) | None => break,
+            }
+        }
+        (begin, copy)
     }
 
     fn open(&mut self, lane: LaneId, session: SessionId, mode: Mode, offset: u64) {

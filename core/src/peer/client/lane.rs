@@ -1,6 +1,6 @@
 //! One stream as its client keeps it: which bytes came, which were rendered, and what it takes to come back.
 
-use crate::protocol::message::{Attach, Credit, Start};
+use crate::protocol::message::{Attach, Credit, Policy, Start};
 use crate::protocol::token::Role;
 use crate::size::Size;
 
@@ -12,7 +12,8 @@ pub(super) struct Lane {
     pub(super) session: Option<u64>,
     /// As what it is to be watched.
     role: Option<Role>,
-    lossy: bool,
+    /// What happens when it falls behind; the server's choice, where it was left to it.
+    pub(super) policy: Option<Policy>,
     /// The size of the client's window, as last asked for.
     pub(super) size: Option<Size>,
     /// The offset after the last byte that came.
@@ -39,19 +40,20 @@ pub(super) enum Phase {
 impl Lane {
     /// A stream that request `number` asks for.
     pub(super) fn spawning(number: u64, size: Option<Size>) -> Lane {
-        Lane { phase: Phase::Opening(number), session: None, role: None, lossy: false, size, received: 0, rendered: 0, acked: 0 }
+        let (phase, policy) = (Phase::Opening(number), Some(Policy::Backpressure));
+        Lane { phase, session: None, role: None, policy, size, received: 0, rendered: 0, acked: 0 }
     }
 
     /// A stream that `attach` asks for.
     pub(super) fn attaching(attach: &Attach) -> Lane {
-        let Attach { number, session, role, size, lossy, .. } = *attach;
-        Lane { session: Some(session), role, lossy, ..Lane::spawning(number, size) }
+        let Attach { number, session, role, size, policy, .. } = *attach;
+        Lane { session: Some(session), role, policy, ..Lane::spawning(number, size) }
     }
 
     /// The request that asks for it again.
     pub(super) fn attach_again(&self, number: u64) -> Option<Attach> {
         let start = Start::Offset(self.received);
-        Some(Attach { number, session: self.session?, start, role: self.role, size: self.size, lossy: self.lossy })
+        Some(Attach { number, session: self.session?, start, role: self.role, size: self.size, policy: self.policy })
     }
 
     pub(super) fn is_open(&self) -> bool {

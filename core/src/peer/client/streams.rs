@@ -228,6 +228,7 @@ impl ClientPeer {
         if attached.start != expected {
             return Err(Breach::Offset { kind, stream, expected, found: attached.start });
         }
+        lane.policy = Some(attached.policy);
         if lane.phase == Phase::Returning {
             lane.reopen()
         } else {

@@ -1,10 +1,13 @@
 //! One stream: a client's place in a session's output, and how much may be under way to it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::id::SessionId;
-use crate::protocol::message::{Credit, GapReason};
+use crate::limits::{RESYNC_LAG, STALE_BYTES};
+use crate::protocol::message::{Credit, GapReason, Policy};
 use crate::protocol::token::Role;
+use crate::time::Time;
 
 /// The books of one stream.
 #[derive(Debug)]
@@ -12,8 +15,8 @@ pub(super) struct Lane {
     pub(super) session: SessionId,
     /// As what the client watches.
     pub(super) role: Role,
-    /// Whether it would rather miss output than hold the session up.
-    lossy: bool,
+    /// What happens when it falls behind.
+    policy: Policy,
     /// Output before this was first sent to others: nobody answers queries in it.
     pub(super) replay_until: u64,
     /// The next byte to send.
@@ -24,28 +27,35 @@ pub(super) struct Lane {
     gaps: VecDeque<(u64, u64)>,
     /// Where output began on this stream.
     begun: u64,
-    /// As much is under way as may be.
-    is_full: bool,
-    /// An interrupt key skipped what was not sent.
-    interrupted: bool,
+    /// Since when as much is under way as may be.
+    full_since: Option<Time>,
+    /// How fast it rendered when it last had as much.
+    pace: Option<Pace>,
     /// The client's resizes that have not taken effect: the terminal's number, and the request's.
     resizes: VecDeque<(u64, u64)>,
 }
 
+/// So many bytes were rendered in so much time.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    bytes: u64,
+    took: Duration,
+}
+
 impl Lane {
     /// A stream on which output begins at `start`.
-    pub(super) fn new(session: SessionId, role: Role, lossy: bool, start: u64, replay_until: u64) -> Lane {
+    pub(super) fn new(session: SessionId, role: Role, policy: Policy, start: u64, replay_until: u64) -> Lane {
         Lane {
             session,
             role,
-            lossy,
+            policy,
             replay_until,
             sent: start,
             rendered: start,
             gaps: VecDeque::new(),
             begun: start,
-            is_full: false,
-            interrupted: false,
+            full_since: None,
+            pace: None,
             resizes: VecDeque::new(),
         }
     }
@@ -55,14 +65,14 @@ impl Lane {
         self.sent
     }
 
-    /// Whether it would rather miss output than hold the session up.
-    pub(super) fn is_lossy(&self) -> bool {
-        self.lossy
+    /// What happens when it falls behind.
+    pub(super) fn policy(&self) -> Policy {
+        self.policy
     }
 
     /// Whether more may be sent.
     pub(super) fn is_open(&self) -> bool {
-        !self.is_full
+        self.full_since.is_none()
     }
 
     /// A gap from `from` to `to` was sent. There is nothing to render in it, but what was sent before it is still to be.
@@ -71,24 +81,33 @@ impl Lane {
             Some((_, end)) if *end == from => *end = to,
             _ => self.gaps.push_back((from, to)),
         }
+        if self.sent == self.begun {
+            self.begun = to; // Nothing was sent yet.
+        }
         self.sent = to;
     }
 
     /// Output up to `end` was sent.
-    pub(super) fn handle_sent(&mut self, end: u64, credit: Credit) {
+    pub(super) fn handle_sent(&mut self, end: u64, credit: Credit, now: Time) {
         self.sent = end;
-        self.is_full |= self.under_way() >= u64::from(credit.high_bytes());
+        if self.under_way() >= u64::from(credit.high_bytes()) {
+            self.full_since.get_or_insert(now);
+        }
     }
 
     /// Everything before `rendered` was rendered. What was not sent cannot have been.
-    pub(super) fn handle_rendered(&mut self, rendered: u64, credit: Credit) -> u64 {
+    pub(super) fn handle_rendered(&mut self, rendered: u64, credit: Credit, now: Time) -> u64 {
         self.rendered = self.rendered.max(rendered.min(self.sent));
         let rendered = self.rendered;
         while self.gaps.pop_front_if(|(_, to)| *to <= rendered).is_some() {}
         if let Some((from, _)) = self.gaps.front_mut() {
             *from = rendered.max(*from);
         }
-        self.is_full &= self.under_way() > u64::from(credit.low_bytes());
+        if self.under_way() <= u64::from(credit.low_bytes())
+            && let Some(since) = self.full_since.take()
+        {
+            self.pace = Some(Pace { bytes: u64::from(credit.high_bytes() - credit.low_bytes()), took: now - since });
+        }
         self.rendered
     }
 
@@ -97,21 +116,27 @@ impl Lane {
         self.sent - self.rendered - missing
     }
 
-    /// An interrupt key was pressed: whether what was not sent up to `end` is to be skipped. A stream that asked to miss nothing
-    /// misses nothing.
-    pub(super) fn handle_interrupt(&mut self, end: u64, stale: u64) -> bool {
-        let skips = self.lossy && end.saturating_sub(self.sent) > stale;
-        self.interrupted |= skips;
-        skips
+    /// Whether much of what was said up to `end` was not sent, to one who may miss it: an interrupt key makes that stale.
+    pub(super) fn is_stale(&self, end: u64) -> bool {
+        self.policy == Policy::Resync && end.saturating_sub(self.sent) > STALE_BYTES
     }
 
-    /// Why the output that a gap names is missing.
+    /// Whether at the pace at which it just rendered it would be too late with what was said up to `end`, and may miss it.
+    pub(super) fn lags(&mut self, end: u64) -> bool {
+        let Some(Pace { bytes, took }) = self.pace.take().filter(|_| self.is_stale(end)) else { return false };
+        u128::from(end - self.sent) * took.as_nanos() > u128::from(bytes) * RESYNC_LAG.as_nanos()
+    }
+
+    /// Why output is missing that is no longer held. Who held others up until it was not waited for any longer may miss some from
+    /// now on.
     pub(super) fn gap_reason(&mut self) -> GapReason {
-        match () {
-            () if std::mem::take(&mut self.interrupted) => GapReason::Interrupt,
-            () if self.sent == self.begun => GapReason::History,
-            () if self.lossy => GapReason::Lossy,
-            () => GapReason::Demoted,
+        match std::mem::replace(&mut self.policy, Policy::Resync) {
+            policy if self.sent == self.begun => {
+                self.policy = policy;
+                GapReason::History
+            }
+            Policy::Resync => GapReason::Resync,
+            Policy::Backpressure => GapReason::Demoted,
         }
     }
 
@@ -134,60 +159,85 @@ impl Lane {
 mod tests {
     use super::*;
 
-    fn lane(lossy: bool) -> Lane {
-        Lane::new(SessionId::from_raw(1), Role::Owner, lossy, 100, 0)
+    fn lane(policy: Policy) -> Lane {
+        Lane::new(SessionId::from_raw(1), Role::Owner, policy, 100, 0)
     }
 
     const CREDIT: Credit = Credit::new(16 << 10);
+    const NOW: Time = Time::ZERO;
 
     #[test]
     fn as_much_is_under_way_as_may_be_and_it_goes_on_when_little_is_left() {
-        let mut lane = lane(false);
-        lane.handle_sent(100 + (16 << 10) - 1, CREDIT);
+        let mut lane = lane(Policy::Backpressure);
+        lane.handle_sent(100 + (16 << 10) - 1, CREDIT, NOW);
         assert!(lane.is_open());
-        lane.handle_sent(100 + (16 << 10), CREDIT);
+        lane.handle_sent(100 + (16 << 10), CREDIT, NOW);
         assert!(!lane.is_open());
-        lane.handle_rendered(100 + (14 << 10) - 1, CREDIT);
+        lane.handle_rendered(100 + (14 << 10) - 1, CREDIT, NOW);
         assert!(!lane.is_open(), "the marks are apart, so that it does not flutter");
-        assert_eq!(lane.handle_rendered(100 + (14 << 10), CREDIT), 100 + (14 << 10));
+        assert_eq!(lane.handle_rendered(100 + (14 << 10), CREDIT, NOW), 100 + (14 << 10));
         assert!(lane.is_open());
     }
 
     #[test]
     fn a_gap_is_not_under_way_and_what_was_sent_before_it_still_is() {
-        let mut lane = lane(true);
-        lane.handle_sent(100 + (15 << 10), CREDIT);
+        let mut lane = lane(Policy::Resync);
+        lane.handle_sent(100 + (15 << 10), CREDIT, NOW);
         lane.handle_gap(100 + (15 << 10), 1 << 20);
         lane.handle_gap(1 << 20, 2 << 20);
         assert!(lane.is_open());
-        lane.handle_sent((2 << 20) + 1024, CREDIT);
+        lane.handle_sent((2 << 20) + 1024, CREDIT, NOW);
         assert!(!lane.is_open(), "nothing was rendered");
-        assert_eq!((lane.handle_rendered(1 << 20, CREDIT), lane.is_open()), (1 << 20, true));
+        assert_eq!((lane.handle_rendered(1 << 20, CREDIT, NOW), lane.is_open()), (1 << 20, true));
         assert_eq!(lane.under_way(), 1024);
-        lane.handle_rendered(u64::MAX, CREDIT);
+        lane.handle_rendered(u64::MAX, CREDIT, NOW);
         assert_eq!((lane.under_way(), lane.gaps.len()), (0, 0));
     }
 
     #[test]
     fn what_was_not_sent_cannot_have_been_rendered_and_nothing_is_unrendered() {
-        let mut lane = lane(false);
-        lane.handle_sent(200, CREDIT);
-        assert_eq!(lane.handle_rendered(u64::MAX, CREDIT), 200);
-        assert_eq!(lane.handle_rendered(150, CREDIT), 200);
+        let mut lane = lane(Policy::Backpressure);
+        lane.handle_sent(200, CREDIT, NOW);
+        assert_eq!(lane.handle_rendered(u64::MAX, CREDIT, NOW), 200);
+        assert_eq!(lane.handle_rendered(150, CREDIT, NOW), 200);
     }
 
     #[test]
-    fn only_who_may_miss_output_misses_what_an_interrupt_made_stale() {
-        assert!(!lane(false).handle_interrupt(1 << 20, 1000));
-        let mut lane = lane(true);
-        assert!(!lane.handle_interrupt(1100, 1000));
-        assert!(lane.handle_interrupt(1101, 1000));
-        assert_eq!((lane.gap_reason(), lane.gap_reason()), (GapReason::Interrupt, GapReason::History));
+    fn only_who_may_miss_output_misses_what_is_stale() {
+        assert!(!lane(Policy::Backpressure).is_stale(1 << 20));
+        assert!(!lane(Policy::Resync).is_stale(100 + STALE_BYTES));
+        assert!(lane(Policy::Resync).is_stale(101 + STALE_BYTES));
+    }
+
+    #[test]
+    fn who_renders_fast_enough_misses_nothing_and_who_would_be_a_second_late_does() {
+        let drained = |took| {
+            let mut lane = lane(Policy::Resync);
+            lane.handle_sent(100 + (16 << 10), CREDIT, NOW);
+            lane.handle_rendered(100 + (14 << 10), CREDIT, NOW + took);
+            lane
+        };
+        let (end, sent) = (100 + (16 << 10) + (140 << 10), 100 + (16 << 10));
+        // 14 KiB in a tenth of a second: 140 KiB in one.
+        assert!(!drained(Duration::from_millis(100)).lags(end));
+        assert!(drained(Duration::from_millis(101)).lags(end));
+        assert!(!drained(Duration::from_secs(60)).lags(sent + STALE_BYTES), "a little is sent in any case");
+        let mut lane = drained(Duration::from_secs(60));
+        assert!(lane.lags(end) && !lane.lags(end), "it is asked once for each time");
+    }
+
+    #[test]
+    fn who_held_others_up_for_too_long_is_told_so_once() {
+        let mut lane = lane(Policy::Backpressure);
+        lane.handle_gap(100, 150);
+        assert_eq!((lane.gap_reason(), lane.policy()), (GapReason::History, Policy::Backpressure));
+        lane.handle_sent(200, CREDIT, NOW);
+        assert_eq!((lane.gap_reason(), lane.gap_reason()), (GapReason::Demoted, GapReason::Resync));
     }
 
     #[test]
     fn a_resize_is_settled_by_the_one_that_took_its_place() {
-        let mut lane = lane(false);
+        let mut lane = lane(Policy::Backpressure);
         lane.handle_resize(3, 70);
         lane.handle_resize(5, 71);
         assert_eq!([2, 4, 4, 9].map(|number| lane.settle_resizes(number)), [0, 70, 0, 71]);

@@ -6,10 +6,12 @@
 
 mod entrance;
 mod lane;
+mod missed;
 mod requests;
 mod streams;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
@@ -253,9 +255,10 @@ impl ServerPeer {
     /// The connection is gone. Places in sessions are kept for the client's return if its link `broke`, else given up.
     pub fn park(&mut self, broke: bool, world: &mut World<'_>) {
         let client = self.known_as;
-        if let Some(client) = client.and_then(|client| world.host.clients.get_mut(client)).filter(|_| !self.lanes.is_empty()) {
-            // Places from an earlier break that it did not come back for.
-            for parked in std::mem::take(&mut client.parked) {
+        if let Some(client) = client.and_then(|client| world.host.clients.get_mut(client)) {
+            // Places that it did not come back for. Younger ones it may still mean to: it was not here for long.
+            let hold = Duration::from_millis(world.host.options.limits.hold_ms.into());
+            for parked in client.unpark_old(hold, world.now) {
                 world.terminals.forget(parked.session, parked.claim);
             }
         }
@@ -263,10 +266,11 @@ impl ServerPeer {
             let id = LaneId { connection: self.id, stream };
             let claim = if broke { world.terminals.suspend(id) } else { None };
             world.terminals.shut(id);
+            let window = world.host.session(lane.session).and_then(|known| known.window_of(id));
             if let (Some(claim), Some(client)) = (claim, client.and_then(|client| world.host.clients.get_mut(client))) {
-                client.parked.push(Parked { session: lane.session, claim, role: lane.role, lossy: lane.is_lossy() });
+                client.parked.push(Parked { session: lane.session, claim, role: lane.role, policy: lane.policy(), window, since: world.now });
             }
-            world.host.leave(lane.session, id, lane.sent(), world.now);
+            world.host.leave(lane.session, id, lane.sent(), world.terminals, world.now);
         }
         if let Some(client) = client {
             world.host.clients.leave(client, self.id, world.now);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::missed::Lines;
 use super::{ServerPeer, State, World, explain};
 use crate::host::{Known, Notice};
 use crate::id::SessionId;
@@ -9,7 +10,7 @@ use crate::limits::{SESSIONS_PER_FRAME, TITLE_CHARS_MAX};
 use crate::protocol::frame::StreamId;
 use crate::protocol::label;
 use crate::protocol::message::{
-    Act, Attach, Close, Control, Detached, ErrorCode, Message, Refusal, Resize, SessionInfo, Sessions, Spawn, Spawned, Start,
+    Act, Attach, Close, Control, Detached, ErrorCode, Message, Policy, Refusal, Resize, SessionInfo, Sessions, Spawn, Spawned, Start,
 };
 use crate::protocol::token::Role;
 
@@ -74,11 +75,11 @@ impl ServerPeer {
                 (started.session, started.pid)
             }
         };
-        let place = self.watch(stream, session, Role::Owner, false, 0, spawn.size, world);
+        let place = self.watch(stream, session, Role::Owner, Policy::Backpressure, 0, spawn.size, world);
         let spawned = Spawned { number: spawn.number, session: session.as_raw(), pid, size: place.size, replies: place.replies };
         self.send(stream, Message::Spawned(spawned));
         self.tell_exited(stream, session, world);
-        self.open_lane(stream, session, false, 0, world);
+        self.open_lane(stream, session, Policy::Backpressure, 0, world);
         self.tell_viewers(session, world);
         Ok(())
     }
@@ -99,14 +100,16 @@ impl ServerPeer {
                 return Err((ErrorCode::OffsetAhead, message));
             }
             Start::Offset(offset) => offset,
-            Start::Tail(bytes) => range.end.saturating_sub(bytes).max(range.start),
+            Start::Tail(bytes) => self.cut(session, range.end.saturating_sub(bytes).max(range.start), Lines::Any, world),
         };
+        let others = world.host.session(session).is_some_and(|known| !known.watchers().is_empty());
+        let policy = attach.policy.unwrap_or(if others { Policy::Resync } else { Policy::Backpressure });
         let role = self.role().at_most(attach.role.unwrap_or(Role::Owner));
-        let place = self.watch(stream, session, role, attach.lossy, start, attach.size, world);
+        let place = self.watch(stream, session, role, policy, start, attach.size, world);
         let attached = self.attached(attach.number, start, range.end, &place, world);
         self.send(stream, attached);
         self.tell_exited(stream, session, world);
-        self.open_lane(stream, session, attach.lossy, start, world);
+        self.open_lane(stream, session, policy, start, world);
         if let Some(size) = attach.size {
             // Refused where the session has ended; its size is of no importance then.
             let _ended = self.apply_window(stream, size, 0, world);

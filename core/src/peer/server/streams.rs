@@ -5,12 +5,11 @@ use bytes::Bytes;
 use super::lane::Lane;
 use super::requests::{Asked, Reason};
 use super::{Guest, ServerPeer, State, World, explain};
-use crate::host::{Arrival, LaneId, Notice, Settled, Watcher};
+use crate::host::{Arrival, Notice, Settled, Watcher};
 use crate::id::SessionId;
-use crate::limits::STALE_BYTES;
 use crate::protocol::frame::{HEADER_BYTES, StreamId, TIMESTAMP_BYTES};
 use crate::protocol::message::{
-    Attached, Control, Ended, ErrorCode, Exited, Gap, GapReason, Goodbye, Input, InputRefused, Message, Output, Refusal, Resized,
+    Attached, Control, Ended, ErrorCode, Exited, Gap, GapReason, Goodbye, Input, InputRefused, Message, Output, Policy, Refusal, Resized,
     ResumePoint, Viewer, Viewers,
 };
 use crate::protocol::negotiation::{TIMESTAMPS, VIEWERS};
@@ -24,6 +23,7 @@ use crate::time::Time;
 pub(super) struct Place {
     pub(super) session: SessionId,
     pub(super) role: Role,
+    pub(super) policy: Policy,
     pub(super) size: Size,
     pub(super) replies: bool,
     pub(super) title: String,
@@ -53,19 +53,19 @@ impl ServerPeer {
         stream: StreamId,
         session: SessionId,
         role: Role,
-        lossy: bool,
+        policy: Policy,
         start: u64,
         window: Option<Size>,
         world: &mut World<'_>,
     ) -> Place {
         let id = self.lane_id(stream);
         let replay_until = world.terminals.range(session).end;
-        self.lanes.insert(stream, Lane::new(session, role, lossy, start, replay_until));
+        self.lanes.insert(stream, Lane::new(session, role, policy, start, replay_until));
         let guest = self.guest().expect("invariant: only who is inside watches");
-        let watcher = Watcher { lane: id, client: guest.client, name: guest.name.clone(), role, window };
+        let watcher = Watcher::new(id, guest.client, guest.name.clone(), role, window);
         let known = world.host.session_mut(session).expect("invariant: only sessions that were looked up are watched");
         known.join(watcher);
-        Place { session, role, size: known.size, replies: known.replies(id), title: known.title.clone() }
+        Place { session, role, policy, size: known.size, replies: known.replies(id), title: known.title.clone() }
     }
 
     pub(super) fn attached(&self, number: u64, start: u64, end: u64, place: &Place, world: &World<'_>) -> Message {
@@ -79,6 +79,7 @@ impl ServerPeer {
             end,
             input,
             size: place.size,
+            policy: place.policy,
             replies: place.replies,
             title: place.title.clone(),
         }))
@@ -92,12 +93,12 @@ impl ServerPeer {
     }
 
     /// Begins to read for a stream; what was cleared is told as a gap.
-    pub(super) fn open_lane(&mut self, stream: StreamId, session: SessionId, lossy: bool, start: u64, world: &mut World<'_>) {
+    pub(super) fn open_lane(&mut self, stream: StreamId, session: SessionId, policy: Policy, start: u64, world: &mut World<'_>) {
         let cleared = world.host.session(session).map_or(0, |known| known.cleared);
         if start < cleared {
             self.send_gap(stream, start, cleared, GapReason::Cleared);
         }
-        let mode = if lossy { Mode::Lossy } else { Mode::Viewer };
+        let mode = if policy == Policy::Resync { Mode::Lossy } else { Mode::Viewer };
         world.terminals.open(self.lane_id(stream), session, mode, start.max(cleared));
         // A place that was kept has kept the output up to here, and must hold nobody up any longer.
         let client = self.client().and_then(|id| world.host.clients.get_mut(id));
@@ -125,8 +126,9 @@ impl ServerPeer {
             return self.refuse(stream, Refusal::new(0, code, message), world);
         }
         let parked = world.host.clients.get_mut(client).and_then(|client| client.unpark(session));
-        let (role, lossy) = parked.map_or((role, false), |parked| (role.at_most(parked.role), parked.lossy));
-        let place = self.watch(stream, session, role, lossy, point.offset, None, world);
+        let (role, policy) =
+            parked.map_or((role, Policy::Backpressure), |parked| (role.at_most(parked.role), parked.policy));
+        let place = self.watch(stream, session, role, policy, point.offset, parked.and_then(|parked| parked.window), world);
         if place.replies
             && let Some(lane) = self.lanes.get_mut(&stream)
         {
@@ -134,6 +136,7 @@ impl ServerPeer {
             let answered = world.host.session(session).map_or(0, |known| known.answered_by_others(client));
             lane.replay_until = answered.max(point.offset);
         }
+        world.host.fit(session, world.terminals);
         let attached = self.attached(0, point.offset, range.end, &place, world);
         self.send(stream, attached);
         self.tell_exited(stream, session, world);
@@ -144,7 +147,7 @@ impl ServerPeer {
                 // Acknowledgements may have been lost with the link, and what the client has it does not acknowledge again.
                 world.terminals.ack(id, point.offset);
             }
-            _ => self.open_lane(stream, session, lossy, point.offset, world),
+            _ => self.open_lane(stream, session, policy, point.offset, world),
         }
         self.tell_viewers(session, world);
     }
@@ -159,7 +162,7 @@ impl ServerPeer {
         let id = self.lane_id(stream);
         world.terminals.shut(id);
         if let Some(lane) = self.lanes.remove(&stream) {
-            world.host.leave(lane.session, id, lane.sent(), world.now);
+            world.host.leave(lane.session, id, lane.sent(), world.terminals, world.now);
         }
     }
 
@@ -182,24 +185,12 @@ impl ServerPeer {
         let nothing = Input { bytes: Bytes::new(), ..input.clone() };
         let input = if input.reply && !answers { &nothing } else { input };
         let Some(client) = self.client() else { return };
-        if input.urgent {
-            self.skip_stale(session, world);
-        }
+        self.note_activity(stream, world);
         match world.host.arrive(session, client, input, world.terminals) {
+            Arrival::New if input.urgent => world.host.tell(session, &Notice::Interrupted),
             Arrival::New | Arrival::Void => {}
             Arrival::Known { settled } => self.send(stream, Message::InputAck { sequence: settled }),
             Arrival::Refused(refused) => self.send_refused(stream, refused, world),
-        }
-    }
-
-    /// An interrupt key: output that piled up before it is of no use to a stream that may miss some.
-    fn skip_stale(&mut self, session: SessionId, world: &mut World<'_>) {
-        let end = world.terminals.range(session).end;
-        let connection = self.id;
-        for (stream, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.session == session) {
-            if lane.handle_interrupt(end, STALE_BYTES) {
-                world.terminals.seek(LaneId { connection, stream: *stream }, end);
-            }
         }
     }
 
@@ -213,6 +204,17 @@ impl ServerPeer {
     }
 
     // ---- Sizes ----
+
+    /// Somebody types on `stream`: where the latest window counts, it is this one now.
+    fn note_activity(&mut self, stream: StreamId, world: &mut World<'_>) {
+        let Some((session, _)) = self.lane(stream) else { return };
+        let (id, policy) = (self.lane_id(stream), world.host.options.sizes);
+        let wanted = world.host.session_mut(session).and_then(|known| known.typed(id, policy));
+        if let Some(size) = wanted {
+            // Refused where the session has ended; its size is of no importance then.
+            let _ended = world.terminals.resize(session, size);
+        }
+    }
 
     /// The client's window has this size now; `request` is 0 where it did not ask.
     pub(super) fn apply_window(&mut self, stream: StreamId, window: Size, request: u64, world: &mut World<'_>) -> Asked {
@@ -250,7 +252,7 @@ impl ServerPeer {
         let moment = self.moment(now);
         let Some(lane) = self.lanes.get_mut(&stream) else { return };
         let replay_until = lane.replay_until;
-        lane.handle_sent(at + bytes.len() as u64, credit);
+        lane.handle_sent(at + bytes.len() as u64, credit, now);
         let mut offset = at;
         while !bytes.is_empty() {
             let replayed = usize::try_from(replay_until.saturating_sub(offset)).unwrap_or(usize::MAX);
@@ -263,14 +265,7 @@ impl ServerPeer {
         }
     }
 
-    /// Output for `stream` is missing.
-    pub fn handle_gap(&mut self, stream: StreamId, from: u64, to: u64) {
-        let Some(lane) = self.lanes.get_mut(&stream) else { return };
-        let why = lane.gap_reason();
-        self.send_gap(stream, from, to, why);
-    }
-
-    fn send_gap(&mut self, stream: StreamId, from: u64, to: u64, why: GapReason) {
+    pub(super) fn send_gap(&mut self, stream: StreamId, from: u64, to: u64, why: GapReason) {
         if let Some(lane) = self.lanes.get_mut(&stream) {
             lane.handle_gap(from, to);
         }
@@ -289,7 +284,11 @@ impl ServerPeer {
         let id = self.lane_id(stream);
         // One that crossed the stream's end on the way means nothing.
         if let Some(lane) = self.lanes.get_mut(&stream) {
-            world.terminals.ack(id, lane.handle_rendered(rendered, credit));
+            world.terminals.ack(id, lane.handle_rendered(rendered, credit, world.now));
+            let end = world.terminals.range(lane.session).end;
+            if lane.lags(end) {
+                self.skip(stream, GapReason::Resync, world);
+            }
         }
     }
 
@@ -320,9 +319,10 @@ impl ServerPeer {
                 self.send(stream, Message::Resized(Resized { number, size }));
             }
             Notice::ProcessExited { offset, status } => self.send(stream, Message::ProcessExited(Exited { offset, status })),
+            Notice::Interrupted if lane.is_stale(world.terminals.range(session).end) => self.skip(stream, GapReason::Interrupt, world),
             Notice::Control(act) => self.send(stream, Message::Control(Control { number: 0, act })),
             Notice::Viewers => self.send_viewers(stream, session, world),
-            Notice::Replaced => {}
+            Notice::Interrupted | Notice::Replaced => {}
         }
     }
 

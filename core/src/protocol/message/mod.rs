@@ -20,7 +20,7 @@ pub use connection::{
     Challenge, ClientId, ClientLimits, Credit, Goodbye, Hello, InstanceId, Proof, Refusal, ResumePoint, ServerLimits, Welcome,
 };
 pub use error::MessageError;
-pub use session::{Act, Attach, Attached, Close, Control, Detached, SessionInfo, Sessions, Spawn, Spawned, Start, Viewer, Viewers};
+pub use session::{Act, Attach, Attached, Close, Control, Detached, Policy, SessionInfo, Sessions, Spawn, Spawned, Start, Viewer, Viewers};
 pub use stream::{Ended, Exited, Gap, GapReason, Input, InputDropped, InputRefused, Output, Resize, Resized};
 
 use super::cbor;

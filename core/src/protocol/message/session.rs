@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::names::named;
 use super::super::token::Role;
 use super::{ErrorCode, in_header, wire};
 use crate::pty::{ExitStatus, Signal, Target};
@@ -70,9 +71,19 @@ pub struct Attach {
     /// The size of the client's window, to be weighed against other viewers'.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
-    /// Rather miss output than hold the session up.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub lossy: bool,
+    /// What happens when it falls behind; without it, [`Policy::Resync`] where others watch already, else [`Policy::Backpressure`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
+}
+
+named! {
+    /// What happens when a viewer falls behind.
+    pub enum Policy {
+        /// The program waits for it, until others have waited for long.
+        Backpressure = "backpressure",
+        /// It misses what it did not get to, is told so, and goes on with the newest lines.
+        Resync = "resync",
+    }
 }
 
 /// Where watching begins.
@@ -104,6 +115,8 @@ pub struct Attached {
     pub input: u64,
     /// The terminal's size.
     pub size: Size,
+    /// What happens when it falls behind.
+    pub policy: Policy,
     /// Whether this stream's terminal shall answer what programs ask terminals.
     #[serde(default)]
     pub replies: bool,

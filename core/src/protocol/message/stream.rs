@@ -64,9 +64,9 @@ named! {
     pub enum GapReason or Unknown {
         /// The server holds it no longer.
         History = "history",
-        /// This viewer asked to be lossy, and fell behind.
-        Lossy = "lossy",
-        /// This viewer held others up for too long, and is lossy from now on.
+        /// This viewer fell behind, and goes on with the newest lines.
+        Resync = "resync",
+        /// This viewer held others up for too long. From now on it misses what it does not get to.
         Demoted = "demoted",
         /// An interrupt key discarded what was not sent yet.
         Interrupt = "interrupt",

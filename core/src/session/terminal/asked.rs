@@ -37,8 +37,8 @@ impl Terminal {
             self.room_wanted = true;
             return Err(WriteError::Full { limit: self.options.input_queue_bytes });
         }
+        self.lane.check(bytes, room, || pty.line_mode())?;
         let bytes = &bytes[..bytes.len().min(room)];
-        self.lane.check(bytes, || pty.line_mode())?;
         let mut written = 0;
         if self.lane.is_empty() && !bytes.is_empty() {
             written = match pty.write(bytes) {

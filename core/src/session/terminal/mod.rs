@@ -15,7 +15,7 @@ use super::event::EventKind;
 use super::ladder::Ladder;
 use super::lane::{InputLane, Next};
 use super::options::SessionOptions;
-use crate::flow::Flow;
+use crate::flow::{Flow, Overdue};
 use crate::limits::READ_MAX;
 use crate::metrics::{ErrorKind, ExitKind, Metrics};
 use crate::pty::{Doorbell, Exit, ExitStatus, Interest, Pty};
@@ -222,7 +222,11 @@ impl Terminal {
         self.suspended.retain(|suspended| now < suspended.until);
         effects.eased |= self.suspended.len() < claims;
         let standings = if self.flow.is_stopped() { self.log.standings() } else { Vec::new() };
-        for index in self.flow.overdue(now, self.log.end(), &standings) {
+        let Overdue { readers, anew } = self.flow.overdue(now, self.log.end(), &standings);
+        if anew {
+            self.log.greet();
+        }
+        for index in readers {
             self.log.demote(index);
             self.metrics.viewer_demoted();
             effects.eased = true;
@@ -304,6 +308,7 @@ impl Terminal {
         let end = self.log.end();
         let mut may_read = self.flow.may_read(now, end, self.log.floor());
         if !may_read && !self.waiting {
+            self.log.greet();
             // Say that we wait, then look again: an acknowledgement between the two looks would tell nobody.
             self.set_waiting(true);
             may_read = self.flow.may_read(now, end, self.log.floor());

@@ -83,7 +83,7 @@ fn bytes_that_nobody_planned_end_their_connection_at_the_most() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let sensible = [
         on(1, Message::Spawn(Box::new(Spawn { number: 1, program: Some("true".into()), ..Spawn::default() }))),
-        on(1, Message::Attach(Attach { number: 2, session: 1, start: Start::Tail(9), role: None, size: None, lossy: true })),
+        on(1, Message::Attach(Attach { number: 2, session: 1, start: Start::Tail(9), role: None, size: None, policy: Some(Policy::Resync) })),
         on(1, Message::Input(Input { sequence: 1, bytes: "x".into(), urgent: true, reply: false })),
         on(0, Message::List { number: 3 }),
         on(0, Message::Hello(Box::new(Hello { name: "x".repeat(500), ..hello(Role::Owner) }))),
@@ -200,7 +200,7 @@ fn more_streams_and_requests_than_anybody_needs_are_refused_one_by_one() {
         assert!(matches!(owner.answer(), Message::Spawned(_)));
     }
     for stream in 1_000..6_000 {
-        let attach = Attach { number: stream.into(), session: 9_999, start: Start::Offset(0), role: None, size: None, lossy: false };
+        let attach = Attach { number: stream.into(), session: 9_999, start: Start::Offset(0), role: None, size: None, policy: None };
         owner.tell(stream, Message::Attach(attach));
         assert!(matches!(owner.answer(), Message::Error(refusal) if refusal.code == ErrorCode::NoSession));
     }

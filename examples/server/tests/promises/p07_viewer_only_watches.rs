@@ -11,7 +11,7 @@ use crate::speaker::{CARRIERS, Carrier, Speaker, refusals};
 
 /// To watch as an owner would, in a window of this size.
 fn attach(session: u64, size: Option<Size>) -> Message {
-    Message::Attach(Attach { number: 1, session, start: Start::Offset(0), role: Some(Role::Owner), size, lossy: false })
+    Message::Attach(Attach { number: 1, session, start: Start::Offset(0), role: Some(Role::Owner), size, policy: None })
 }
 
 fn input(bytes: &'static str, urgent: bool, reply: bool) -> Message {
@@ -89,7 +89,7 @@ fn who_attaches_to_watch_may_do_no_more_than_that_whoever_it_is() {
     let neighbour = Neighbour::of(&server);
     let mut owner = Speaker::inside(&server, Carrier::WebSocket, Role::Owner);
     let watch =
-        Attach { number: 1, session: neighbour.session, start: Start::Offset(0), role: Some(Role::Viewer), size: None, lossy: false };
+        Attach { number: 1, session: neighbour.session, start: Start::Offset(0), role: Some(Role::Viewer), size: None, policy: None };
     owner.tell(4, Message::Attach(watch));
     assert!(matches!(owner.answer(), Message::Attached(attached) if attached.role == Role::Viewer && !attached.replies));
     owner.tell(4, input("echo typed\n", false, false));

@@ -253,7 +253,7 @@ fn outages_of_half_a_minute_cost_who_may_miss_output_what_the_gaps_name() {
     let stop = server.folder.path().join("stop");
     let (session, reading) = program_that_is_read(&server, &stop);
     let mut remote = through(&proxy, &server, Duration::from_millis(200));
-    let attach = Attach { number: 0, session, start: Start::Offset(0), role: None, size: None, lossy: true };
+    let attach = Attach { number: 0, session, start: Start::Offset(0), role: None, size: None, policy: Some(Policy::Resync) };
     remote.peer().attach(attach).unwrap();
     let mut onlooker = Onlooker { remote, at: 0, gaps: Vec::new(), ended: None };
     for outage in 1..=2 {

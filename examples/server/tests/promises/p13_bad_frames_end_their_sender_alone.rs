@@ -218,7 +218,7 @@ fn requests_that_cannot_be_carried_out_are_answered_and_the_connection_lives() {
         let server = Server::start(&[]);
         let neighbour = Neighbour::of(&server);
         let mut guest = Speaker::inside(&server, carrier, Role::Owner);
-        let attach = |session, start| Message::Attach(Attach { number: 5, session, start, role: None, size: None, lossy: false });
+        let attach = |session, start| Message::Attach(Attach { number: 5, session, start, role: None, size: None, policy: None });
         let far = Start::Offset(1 << 40);
         let cat = Spawn { number: 1, program: Some("cat".into()), ..Spawn::default() };
         guest.tell(1, Message::Spawn(Box::new(cat)));

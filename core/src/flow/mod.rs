@@ -5,9 +5,13 @@
 //! the low one, reading goes on. The two marks lie far apart so that they do not flutter.
 //!
 //! A viewer (not the owner) whose debt has kept the terminal stopped for [`FlowLimits::stall_max`] while somebody else has
-//! read everything and waits is **demoted**: from then on it is lossy, and told so.
+//! read everything and waits is **demoted**: from then on it is lossy, and told so. Where a viewer that missed output goes on, [`safe_cut`] says.
+
+mod cut;
 
 use std::time::Duration;
+
+pub use cut::{STRING_MAX, safe_cut};
 
 use crate::limits::{HIGH_WATER_BYTES, LOW_WATER_BYTES, STALL_MAX};
 use crate::ring::{Mode, Standing};
@@ -28,6 +32,15 @@ impl Default for FlowLimits {
     fn default() -> Self {
         FlowLimits { high_bytes: HIGH_WATER_BYTES, low_bytes: LOW_WATER_BYTES, stall_max: STALL_MAX }
     }
+}
+
+/// What the end of patience means.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overdue {
+    /// Readers that are waited for no longer, by index.
+    pub readers: Vec<usize>,
+    /// Others had just come, and are waited for from now on: none is new any more.
+    pub anew: bool,
 }
 
 /// Decides whether a terminal is read. Ask [`may_read`](Flow::may_read) after output and, while
@@ -75,19 +88,25 @@ impl Flow {
         self.stopped_since.is_some()
     }
 
-    /// Which of `readers` have used up the patience of the others, by index. Harmless when called early.
-    pub fn overdue(&mut self, now: Time, end: u64, readers: &[Standing]) -> Vec<usize> {
-        let Some(since) = self.stopped_since else { return Vec::new() };
+    /// Which of `readers` have used up the patience of the others. Who came after reading stopped is new, and is waited for anew.
+    /// Harmless when called early.
+    pub fn overdue(&mut self, now: Time, end: u64, readers: &[Standing]) -> Overdue {
+        let Some(since) = self.stopped_since else { return Overdue::default() };
         if now < since + self.limits.stall_max {
-            return Vec::new();
+            return Overdue::default();
         }
         self.overdue = true;
         let owes = |reader: &Standing| end.saturating_sub(reader.acked) > self.limits.low_bytes as u64;
         if !readers.iter().any(|reader| reader.waits && !owes(reader)) {
-            return Vec::new();
+            return Overdue::default();
         }
-        let stalled = |(_, reader): &(usize, &Standing)| reader.mode == Mode::Viewer && owes(reader);
-        readers.iter().enumerate().filter(stalled).map(|(index, _)| index).collect()
+        let stalled = |reader: &Standing| reader.mode == Mode::Viewer && owes(reader);
+        let anew = readers.iter().any(|reader| stalled(reader) && reader.is_new);
+        if anew {
+            (self.stopped_since, self.overdue) = (Some(now), false);
+        }
+        let readers = readers.iter().enumerate().filter(|(_, reader)| stalled(reader) && !reader.is_new);
+        Overdue { readers: readers.map(|(index, _)| index).collect(), anew }
     }
 
     /// When patience ends.
@@ -103,7 +122,7 @@ mod tests {
     const LIMITS: FlowLimits = FlowLimits { high_bytes: 100, low_bytes: 10, stall_max: Duration::from_secs(10) };
 
     fn view(mode: Mode, acked: u64, waits: bool) -> Standing {
-        Standing { mode, acked, waits }
+        Standing { mode, acked, waits, is_new: false }
     }
 
     #[test]
@@ -122,8 +141,20 @@ mod tests {
         assert!(!flow.may_read(Time::from_millis(5), 100, 0));
         assert_eq!(flow.poll_timeout(), Some(Time::from_millis(10_005)));
         let views = [view(Mode::Viewer, 0, false), view(Mode::Viewer, 100, true), view(Mode::Lossy, 0, false)];
-        assert!(flow.overdue(Time::from_millis(10_004), 100, &views).is_empty());
-        assert_eq!(flow.overdue(Time::from_millis(10_005), 100, &views), [0]);
+        assert_eq!(flow.overdue(Time::from_millis(10_004), 100, &views), Overdue::default());
+        assert_eq!(flow.overdue(Time::from_millis(10_005), 100, &views).readers, [0]);
+    }
+
+    #[test]
+    fn a_viewer_that_came_while_others_were_waited_for_has_a_patience_of_its_own() {
+        let mut flow = Flow::new(LIMITS);
+        assert!(!flow.may_read(Time::ZERO, 100, 0));
+        let late = Standing { is_new: true, ..view(Mode::Viewer, 0, false) };
+        let views = [view(Mode::Viewer, 0, false), view(Mode::Viewer, 100, true), late];
+        assert_eq!(flow.overdue(Time::from_millis(10_000), 100, &views), Overdue { readers: vec![0], anew: true });
+        assert_eq!(flow.poll_timeout(), Some(Time::from_millis(20_000)));
+        let greeted = [views[1], view(Mode::Viewer, 0, false)];
+        assert_eq!(flow.overdue(Time::from_millis(20_000), 100, &greeted), Overdue { readers: vec![1], anew: false });
     }
 
     #[test]
@@ -131,7 +162,7 @@ mod tests {
         let mut flow = Flow::new(LIMITS);
         assert!(!flow.may_read(Time::ZERO, 100, 0));
         let views = [view(Mode::Owner, 0, false), view(Mode::Viewer, 100, true)];
-        assert!(flow.overdue(Time::from_millis(3_600_000), 100, &views).is_empty());
+        assert_eq!(flow.overdue(Time::from_millis(3_600_000), 100, &views), Overdue::default());
     }
 
     #[test]
@@ -139,9 +170,9 @@ mod tests {
         let mut flow = Flow::new(LIMITS);
         assert!(!flow.may_read(Time::ZERO, 100, 0));
         let alone = [view(Mode::Viewer, 0, false)];
-        assert!(flow.overdue(Time::from_millis(10_000), 100, &alone).is_empty());
+        assert_eq!(flow.overdue(Time::from_millis(10_000), 100, &alone), Overdue::default());
         assert_eq!(flow.poll_timeout(), None);
         let joined = [alone[0], view(Mode::Owner, 100, true)];
-        assert_eq!(flow.overdue(Time::from_millis(11_000), 100, &joined), [0]);
+        assert_eq!(flow.overdue(Time::from_millis(11_000), 100, &joined).readers, [0]);
     }
 }
