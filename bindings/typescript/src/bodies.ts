@@ -48,6 +48,10 @@ export type Role = "owner" | "writer" | "viewer" | "metrics";
 export const ROLES: readonly Role[] = ["owner", "writer", "viewer", "metrics"];
 const role = name(ROLES);
 
+/** What happens when a viewer falls behind: the program waits for it, or it misses output and goes on with the newest lines. */
+export type Policy = "backpressure" | "resync";
+const policy = name<Policy>(["backpressure", "resync"]);
+
 /** Why something was refused. Newer servers may have further names. */
 export type ErrorCode =
   | "version" | "unauthorized" | "timeout" | "malformed" | "unknown_type" | "unexpected" | "replaced" | "overloaded"
@@ -245,14 +249,14 @@ export interface Attach {
   start: Start;
   role?: Role | undefined;
   size?: Geometry | undefined;
-  lossy: boolean;
+  policy?: Policy | undefined;
 }
 export const attach = record<Attach>({
   session: need(u64),
   start: need(variant<Start>({ offset: u64, tail: u64 })),
   role: may(role),
   size: may(geometry),
-  lossy: mark,
+  policy: may(policy),
 });
 
 export interface Attached {
@@ -262,6 +266,7 @@ export interface Attached {
   end: number;
   input: number;
   size: Geometry;
+  policy: Policy;
   replies: boolean;
   title: string;
 }
@@ -272,6 +277,7 @@ export const attached = record<Attached>({
   end: need(u64),
   input: need(u64),
   size: need(geometry),
+  policy: need(policy),
   replies: yes,
   title: words,
 });
@@ -350,7 +356,7 @@ export const viewers = record<Viewers>({ count: need(u32), viewers: need(list(vi
 // ---- What flows ----
 
 /** Why output is missing. */
-export type GapReason = "history" | "lossy" | "demoted" | "interrupt" | "cleared" | (string & {});
+export type GapReason = "history" | "resync" | "demoted" | "interrupt" | "cleared" | (string & {});
 
 export interface Gap {
   to: number;

@@ -5,7 +5,7 @@
  * hope, and end for good where a new one could not succeed: a wrong token, a version nobody shares.
  */
 
-import type { Challenge, ErrorCode, Geometry, Role, SessionInfo, Spawn, Start, Welcome } from "./bodies.js";
+import type { Challenge, ErrorCode, Geometry, Policy, Role, SessionInfo, Spawn, Start, Welcome } from "./bodies.js";
 import { Backoff } from "./backoff.js";
 import { sameBytes } from "./bytes.js";
 import { Emitter } from "./emitter.js";
@@ -77,8 +77,8 @@ export interface AttachOptions {
   /** To do less than one could: `viewer`. */
   role?: Role;
   size?: Geometry;
-  /** Rather miss output than hold the session up. */
-  lossy?: boolean;
+  /** What happens when it falls behind; by default it misses output where others watch already, else the program waits for it. */
+  policy?: Policy;
 }
 
 /** A connection to one server, kept alive. */
@@ -161,8 +161,8 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /** Watches a session. */
-  attach(session: number, { start = FROM_START, lossy = false, ...options }: AttachOptions = {}): Session {
-    return this.#add((stream) => new Session(this.#host, stream, { type: "Attach", session, start, lossy, ...options }));
+  attach(session: number, { start = FROM_START, ...options }: AttachOptions = {}): Session {
+    return this.#add((stream) => new Session(this.#host, stream, { type: "Attach", session, start, ...options }));
   }
 
   /** The sessions this client may watch. */

@@ -5,7 +5,7 @@
  * acknowledged, and only so much more is sent. Over a broken link the session waits, keeps what is typed and goes on.
  */
 
-import type { Act, ExitStatus, GapReason, Geometry, Role, Signal, Start, Target, Viewers } from "./bodies.js";
+import type { Act, ExitStatus, GapReason, Geometry, Policy, Role, Signal, Start, Target, Viewers } from "./bodies.js";
 import { Backoff } from "./backoff.js";
 import { Emitter } from "./emitter.js";
 import type { Env } from "./env.js";
@@ -84,6 +84,8 @@ export class Session extends Emitter<SessionEvents> {
   #id: number | undefined;
   #state: SessionState = "opening";
   #role: Role | undefined;
+  /** What happens when it falls behind; who spawns is waited for. */
+  #policy: Policy = "backpressure";
   #size: Geometry = { cols: 80, rows: 24 };
   #title = "";
   #pid: number | undefined;
@@ -308,7 +310,7 @@ export class Session extends Emitter<SessionEvents> {
   /** A new connection does not bring it back by itself: attach again, from where we are. */
   reattach(): void {
     if (!this.resumable) return;
-    this.#opening = { type: "Attach", session: this.#id!, start: { offset: this.#received }, lossy: false };
+    this.#opening = { type: "Attach", session: this.#id!, start: { offset: this.#received }, policy: this.#policy };
     if (this.#role !== undefined) this.#opening.role = this.#role;
     this.#open();
   }
@@ -387,6 +389,7 @@ export class Session extends Emitter<SessionEvents> {
     const isFirst = this.#state === "opening";
     this.#id = message.session;
     this.#role = message.role;
+    this.#policy = message.policy;
     if (isFirst) this.#received = this.#rendered = this.#acked = message.start;
     else if (message.start !== this.#received) throw new ProtocolError("unexpected", `it goes on at ${message.start}, and ${this.#received} was due`);
     if (message.number === 0) this.#inputs.resume(message.input);

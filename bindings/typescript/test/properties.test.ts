@@ -119,8 +119,8 @@ test("what we accept, an independent decoder accepts", () => {
 });
 
 test("messages come back as they went", () => {
-  const message = encode(3, { type: "Attach", number: 7, session: 2 ** 40, start: { tail: 1000 }, lossy: true, size: { cols: 80, rows: 24 } });
-  expect(decode(message)).toEqual({ type: "Attach", number: 7, session: 2 ** 40, start: { tail: 1000 }, lossy: true, size: { cols: 80, rows: 24 } });
+  const message = encode(3, { type: "Attach", number: 7, session: 2 ** 40, start: { tail: 1000 }, policy: "resync", size: { cols: 80, rows: 24 } });
+  expect(decode(message)).toEqual({ type: "Attach", number: 7, session: 2 ** 40, start: { tail: 1000 }, policy: "resync", size: { cols: 80, rows: 24 } });
   const signal = encode(1, { type: "Control", number: 1, act: { signal: { name: "interrupt", to: "foreground" } } });
   expect(hex(signal.body)).toBe(hex(encodeCbor({ do: { signal: { name: "interrupt", to: "foreground" } } })));
 });
@@ -128,7 +128,7 @@ test("messages come back as they went", () => {
 test("keys of a newer peer are ignored, also one named like a property of every object", () => {
   const frame = (body: Encodable): Frame => ({ kind: KINDS.Gap.code, flags: 0, stream: 1, position: 4, body: encodeCbor(body) });
   expect(decode(frame({ to: 9, why: "weird", new: [1, { x: null }] }))).toEqual({ type: "Gap", from: 4, to: 9, why: "weird" });
-  expect(decode(frame(new Map<string, Encodable>([["__proto__", { to: 1 }], ["to", 9], ["why", "lossy"]])))).toEqual({ type: "Gap", from: 4, to: 9, why: "lossy" });
+  expect(decode(frame(new Map<string, Encodable>([["__proto__", { to: 1 }], ["to", 9], ["why", "resync"]])))).toEqual({ type: "Gap", from: 4, to: 9, why: "resync" });
 });
 
 function hasUnused(value: Value): boolean {

@@ -30,15 +30,8 @@ const CAN: u8 = 0x18;
 const SUB: u8 = 0x1a;
 
 /// All that a terminal may be in the middle of, where nothing is known of what came before.
-const UNKNOWN: [State; 7] = [
-    State::Ground,
-    State::Escape,
-    State::Sequence,
-    State::String(0),
-    State::Character(1),
-    State::Character(2),
-    State::Character(3),
-];
+const UNKNOWN: [State; 7] =
+    [State::Ground, State::Escape, State::Sequence, State::String(0), State::Character(1), State::Character(2), State::Character(3)];
 
 impl State {
     fn after(self, byte: u8) -> State {

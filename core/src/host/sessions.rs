@@ -180,7 +180,8 @@ impl Known {
 
     /// The size that the terminal should have by the windows of those who have a say, if there are any.
     pub fn wanted(&self, policy: SizePolicy) -> Option<Size> {
-        let windows = || self.watchers.iter().filter(|watcher| watcher.role.types()).filter_map(|watcher| Some((watcher.active, watcher.window?)));
+        let windows =
+            || self.watchers.iter().filter(|watcher| watcher.role.types()).filter_map(|watcher| Some((watcher.active, watcher.window?)));
         match policy {
             SizePolicy::Fixed => None,
             SizePolicy::Latest => windows().max_by_key(|(active, _)| *active).map(|(_, window)| window),

@@ -1,15 +1,19 @@
 //! Users, a server, and the links between them; and all that happens to links.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use orchflow_core::host::{ConnectionId, HostOptions};
-use orchflow_core::hub::serve::Framing;
+use orchflow_core::hub::Hub;
+use orchflow_core::hub::serve::{Framing, Table};
 use orchflow_core::protocol::frame::StreamId;
 use orchflow_core::protocol::kind::Kind;
 use orchflow_core::protocol::message::{ErrorCode, Goodbye};
+use orchflow_core::pty::Command;
 use orchflow_core::pty::scripted::ScriptedPtys;
+use orchflow_core::session::SessionOptions;
 use orchflow_core::time::Time;
 
 use crate::dice::Dice;
@@ -21,6 +25,18 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// Bytes that fit on the way to a user before the server must wait.
 const PIPE_BYTES: usize = 256 << 10;
+
+impl Server {
+    pub(crate) fn new(ptys: ScriptedPtys, options: HostOptions, dice: Dice) -> Server {
+        let hub = Hub::builder().backend(Arc::new(ptys.clone())).events().manual_clock().hosted().unwrap();
+        let table = Table::new(hub.clone(), Command::new(""), SessionOptions::default());
+        Server::over(hub, ptys, table, options, dice)
+    }
+
+    pub(crate) fn refusals(&self, code: ErrorCode) -> u64 {
+        self.host.refusals().get(&code).copied().unwrap_or_default()
+    }
+}
 
 /// What is cut when, once in so many occasions each.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,7 +1,6 @@
 //! The server's side: its machines, one for each connection, over a hub whose clock is moved by hand.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -14,9 +13,7 @@ use orchflow_core::peer::server::{ServerPeer, World};
 use orchflow_core::protocol::frame::{FrameDecoder, StreamId};
 use orchflow_core::protocol::message::{ErrorCode, InstanceId};
 use orchflow_core::protocol::token::Token;
-use orchflow_core::pty::Command;
 use orchflow_core::pty::scripted::ScriptedPtys;
-use orchflow_core::session::SessionOptions;
 use orchflow_core::time::Time;
 
 use crate::dice::Dice;
@@ -66,14 +63,6 @@ macro_rules! world {
     };
 }
 
-impl Server {
-    pub(crate) fn new(ptys: ScriptedPtys, options: HostOptions, dice: Dice) -> Server {
-        let hub = Hub::builder().backend(Arc::new(ptys.clone())).events().manual_clock().hosted().unwrap();
-        let table = Table::new(hub.clone(), Command::new(""), SessionOptions::default());
-        Server::over(hub, ptys, table, options, dice)
-    }
-}
-
 impl<T: Offer> Server<T> {
     /// A server of `hub`, whose sessions `table` has.
     pub(crate) fn over(hub: Hub, ptys: ScriptedPtys, table: T, options: HostOptions, mut dice: Dice) -> Server<T> {
@@ -85,10 +74,6 @@ impl<T: Offer> Server<T> {
 
     pub(crate) fn now(&self) -> Time {
         self.hub.now()
-    }
-
-    pub(crate) fn refusals(&self, code: ErrorCode) -> u64 {
-        self.host.refusals().get(&code).copied().unwrap_or_default()
     }
 
     pub(crate) fn accept(&mut self, framing: Framing) -> ConnectionId {

@@ -38,7 +38,7 @@ impl Sim {
             (What::Spawn, _) if person.places.len() < PLACES_MAX => {
                 let program = PROGRAMS[which % PROGRAMS.len()].to_owned();
                 if let Ok(stream) = person.client.spawn(Spawn { program: Some(program), ..Spawn::default() }) {
-                    person.places.insert(stream, Place::asked(None));
+                    person.places.insert(stream, Place::asked(None, now));
                 }
             }
             (What::Attach, _) if person.places.len() < PLACES_MAX => {
@@ -50,7 +50,7 @@ impl Sim {
                     _ => Start::Tail((size >> 2) as u64),
                 };
                 let policy = [None, Some(Policy::Backpressure), Some(Policy::Resync)][(size >> 3) % 3];
-                person.attach(session, start, policy);
+                person.attach(session, start, policy, now);
             }
             (What::Detach, Some(stream)) => {
                 if person.client.detach(stream).is_ok()

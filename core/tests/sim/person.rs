@@ -71,8 +71,8 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(crate) fn asked(session: Option<u64>) -> Place {
-        Place { session, ..Place::default() }
+    pub(crate) fn asked(session: Option<u64>, now: Time) -> Place {
+        Place { session, rendered: now, ..Place::default() }
     }
 }
 
@@ -116,7 +116,7 @@ impl Person {
                 Event::Spawned { stream, spawned } => {
                     let place = self.places.get_mut(&stream).expect("law 8: a stream that nobody asked for");
                     assert!(place.session.is_none_or(|session| session == spawned.session), "law 8: one Spawn has started two programs");
-                    (place.session, place.is_open, place.since, place.rendered) = (Some(spawned.session), true, now, now);
+                    (place.session, place.is_open, place.since) = (Some(spawned.session), true, now);
                     self.typed.entry(spawned.session).or_insert_with(|| Typed::new(self.number));
                 }
                 Event::Attached { stream, attached } => self.handle_attached(stream, &attached, now),
@@ -186,8 +186,10 @@ impl Person {
         if place.since > Time::ZERO {
             assert_eq!(attached.start, place.at, "law 8: a stream does not go on where it was");
         } else {
-            (place.at, place.excused, place.rendered) = (attached.start, true, now);
+            (place.at, place.excused) = (attached.start, true);
         }
+        // A session that ended meanwhile has nobody who could be held up, and what such a one missed is gone.
+        place.excused |= place.lossy;
         place.lossy = attached.policy == Policy::Resync;
         place.gone = 0;
         (place.is_open, place.start, place.since, place.unrendered) = (true, attached.start, now, 0);
@@ -257,13 +259,13 @@ impl Person {
     }
 
     /// Watches `session` from `start`, unless it does already.
-    pub(crate) fn attach(&mut self, session: u64, start: Start, policy: Option<Policy>) {
+    pub(crate) fn attach(&mut self, session: u64, start: Start, policy: Option<Policy>, now: Time) {
         if self.places.values().any(|place| place.session == Some(session)) {
             return;
         }
         let attach = Attach { number: 0, session, start, role: None, size: None, policy };
         if let Ok(stream) = self.client.attach(attach) {
-            self.places.insert(stream, Place::asked(Some(session)));
+            self.places.insert(stream, Place::asked(Some(session), now));
         }
     }
 

@@ -4,7 +4,7 @@ use crate::plan::Plan;
 use crate::run::{Broken, run};
 
 /// Runs that are spent on it.
-const RUNS_MAX: usize = 600;
+const RUNS_MAX: usize = 3_000;
 
 /// The smallest plan found that breaks the same law at the same place, and how it says so.
 pub(crate) fn shrink(plan: &Plan, broken: Broken, events_max: usize) -> (Plan, Broken) {

@@ -96,7 +96,11 @@ impl Typed {
     pub(crate) fn check(&self, accepted: &[u8], is_end: bool) {
         let own = self.own(accepted);
         let last = self.pieces.iter().rposition(|piece| piece.fate == Fate::Settled).filter(|_| !is_end);
-        assert!(explains(&own, &self.pieces, last), "law 8: input was lost, doubled, reordered or wrongly told: {} bytes of {self:?}", own.len());
+        assert!(
+            explains(&own, &self.pieces, last),
+            "law 8: input was lost, doubled, reordered or wrongly told: {} bytes of {self:?}",
+            own.len()
+        );
     }
 }
 

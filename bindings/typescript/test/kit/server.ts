@@ -299,7 +299,7 @@ export class Connection implements Peer {
     if (size && role !== "viewer") terminal.resize(size);
     const end = terminal.output.length;
     const input = this.#client.taken.get(session) ?? 0;
-    this.send(stream, { type: "Attached", number, session, role, start: offset, end, input, size: terminal.size, replies: role !== "viewer", title: terminal.title });
+    this.send(stream, { type: "Attached", number, session, role, start: offset, end, input, size: terminal.size, policy: "backpressure", replies: role !== "viewer", title: terminal.title });
     this.#watch(stream, terminal, role, offset, number === 0 ? 0 : end);
   }
 

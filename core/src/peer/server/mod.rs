@@ -268,7 +268,14 @@ impl ServerPeer {
             world.terminals.shut(id);
             let window = world.host.session(lane.session).and_then(|known| known.window_of(id));
             if let (Some(claim), Some(client)) = (claim, client.and_then(|client| world.host.clients.get_mut(client))) {
-                client.parked.push(Parked { session: lane.session, claim, role: lane.role, policy: lane.policy(), window, since: world.now });
+                client.parked.push(Parked {
+                    session: lane.session,
+                    claim,
+                    role: lane.role,
+                    policy: lane.policy(),
+                    window,
+                    since: world.now,
+                });
             }
             world.host.leave(lane.session, id, lane.sent(), world.terminals, world.now);
         }

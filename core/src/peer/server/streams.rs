@@ -126,8 +126,7 @@ impl ServerPeer {
             return self.refuse(stream, Refusal::new(0, code, message), world);
         }
         let parked = world.host.clients.get_mut(client).and_then(|client| client.unpark(session));
-        let (role, policy) =
-            parked.map_or((role, Policy::Backpressure), |parked| (role.at_most(parked.role), parked.policy));
+        let (role, policy) = parked.map_or((role, Policy::Backpressure), |parked| (role.at_most(parked.role), parked.policy));
         let place = self.watch(stream, session, role, policy, point.offset, parked.and_then(|parked| parked.window), world);
         if place.replies
             && let Some(lane) = self.lanes.get_mut(&stream)

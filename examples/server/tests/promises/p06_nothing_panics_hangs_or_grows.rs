@@ -83,7 +83,10 @@ fn bytes_that_nobody_planned_end_their_connection_at_the_most() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let sensible = [
         on(1, Message::Spawn(Box::new(Spawn { number: 1, program: Some("true".into()), ..Spawn::default() }))),
-        on(1, Message::Attach(Attach { number: 2, session: 1, start: Start::Tail(9), role: None, size: None, policy: Some(Policy::Resync) })),
+        on(
+            1,
+            Message::Attach(Attach { number: 2, session: 1, start: Start::Tail(9), role: None, size: None, policy: Some(Policy::Resync) }),
+        ),
         on(1, Message::Input(Input { sequence: 1, bytes: "x".into(), urgent: true, reply: false })),
         on(0, Message::List { number: 3 }),
         on(0, Message::Hello(Box::new(Hello { name: "x".repeat(500), ..hello(Role::Owner) }))),
