@@ -96,6 +96,11 @@ impl Reader {
         self.cursor.seat.mode()
     }
 
+    /// Is [new](super::Standing::is_new) to the writer from now on: it goes away for a while, or has come back.
+    pub fn renew(&self) {
+        self.cursor.seat.renew();
+    }
+
     /// Bytes of the log's memory that this reader keeps alive by holding on to chunks.
     pub fn pinned_bytes(&self) -> usize {
         self.cursor.seat.pinned()

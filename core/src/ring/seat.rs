@@ -76,6 +76,11 @@ impl Seat {
         Standing { mode: self.mode(), acked: self.acked(), waits, is_new: self.is_new.load(Ordering::Relaxed) }
     }
 
+    /// It goes away for a while, or has come back.
+    pub(super) fn renew(&self) {
+        self.is_new.store(true, Ordering::Relaxed);
+    }
+
     /// The writer has taken note of it.
     pub(super) fn greet(&self) {
         self.is_new.store(false, Ordering::Relaxed);

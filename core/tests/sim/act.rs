@@ -36,7 +36,8 @@ impl Sim {
         let stream = (!open.is_empty()).then(|| open[which % open.len()]);
         match (what, stream) {
             (What::Spawn, _) if person.places.len() < PLACES_MAX => {
-                let program = PROGRAMS[which % PROGRAMS.len()].to_owned();
+                let program = PROGRAMS[which % PROGRAMS.len()].0.to_owned();
+                person.spawns += 1;
                 if let Ok(stream) = person.client.spawn(Spawn { program: Some(program), ..Spawn::default() }) {
                     person.places.insert(stream, Place::asked(None, now));
                 }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! sim [--seeds N] [--first SEED] [--events N]     plays N seeds (20) of at most N events (2,000)
-//! sim --seed SEED [--events N] [--tell]           plays one twice; tells what happens in it, where it breaks a law
+//! sim --seed SEED [--events N] [--tell]           (or seed=SEED) plays one twice; tells what happens in it, where it breaks a law
 //! ```
 
 mod act;
@@ -68,7 +68,8 @@ fn asked() -> Option<Asked> {
             "--seed" => asked.seed = Some(number()?),
             "--events" => asked.events_max = usize::try_from(number()?).ok()?,
             "--tell" => asked.tells = true,
-            _ => return None,
+            // As tests are named to other test programs.
+            _ => asked.seed = Some(arg.strip_prefix("seed=")?.parse().ok()?),
         }
     }
     Some(asked)
@@ -125,7 +126,7 @@ fn many(asked: &Asked) -> bool {
 
 /// Tells of a broken law, as shortly as it can be told.
 fn tell(plan: &Plan, broken: Broken, asked: &Asked) -> bool {
-    println!("seed {}: {broken}", plan.seed);
+    println!("test seed {} ... FAILED\n{broken}", plan.seed);
     let (small, broken) = shrink::shrink(plan, broken, asked.events_max);
     println!("\n{} of {} things suffice, in {:?}:", small.actions.len(), plan.actions.len(), small.world);
     for (at, action) in small.actions.iter().enumerate() {

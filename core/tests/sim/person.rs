@@ -10,6 +10,7 @@ use orchflow_core::peer::client::{ClientOptions, ClientPeer, Event, Loss, Past};
 use orchflow_core::protocol::frame::{FrameDecoder, StreamId};
 use orchflow_core::protocol::message::{Attach, Attached, Credit, Ended, Gap, GapReason, Policy, Start};
 use orchflow_core::protocol::token::Role;
+use orchflow_core::size::Size;
 use orchflow_core::time::Time;
 
 use crate::plan::World;
@@ -26,6 +27,8 @@ pub(crate) struct Person {
     pub(crate) places: BTreeMap<StreamId, Place>,
     /// What it typed into each session.
     pub(crate) typed: BTreeMap<u64, Typed>,
+    /// How often it asked for a program.
+    pub(crate) spawns: usize,
     /// Requests that concern an open stream, or none.
     pub(crate) asked: BTreeSet<u64>,
     /// Whether it renders what it is shown.
@@ -68,6 +71,8 @@ pub(crate) struct Place {
     longest: Duration,
     /// Bytes missed.
     pub(crate) missed: u64,
+    /// The terminal's size, as it was last told.
+    pub(crate) size: Option<Size>,
 }
 
 impl Place {
@@ -91,6 +96,7 @@ impl Person {
             number,
             places: BTreeMap::new(),
             typed: BTreeMap::new(),
+            spawns: 0,
             asked: BTreeSet::new(),
             looks: true,
             dials: false,
@@ -117,6 +123,7 @@ impl Person {
                     let place = self.places.get_mut(&stream).expect("law 8: a stream that nobody asked for");
                     assert!(place.session.is_none_or(|session| session == spawned.session), "law 8: one Spawn has started two programs");
                     (place.session, place.is_open, place.since) = (Some(spawned.session), true, now);
+                    place.size = Some(spawned.size);
                     self.typed.entry(spawned.session).or_insert_with(|| Typed::new(self.number));
                 }
                 Event::Attached { stream, attached } => self.handle_attached(stream, &attached, now),
@@ -132,6 +139,10 @@ impl Person {
                 }
                 Event::Gap { stream, gap } => self.handle_gap(stream, gap, truths, now),
                 Event::Exit { stream, ended } => self.handle_exit(stream, &ended, truths),
+                Event::Resized { stream, resized } => {
+                    let place = self.places.get_mut(&stream).filter(|place| place.is_open);
+                    place.expect("law 2: something comes on a stream that is not open").size = Some(resized.size);
+                }
                 Event::ProcessExited { stream, exited } => {
                     let (_, truth) = shown(&mut self.places, truths, stream);
                     assert!(exited.offset <= truth.end(), "law 2: the process ended after more than the terminal ever said");
@@ -191,7 +202,7 @@ impl Person {
         // A session that ended meanwhile has nobody who could be held up, and what such a one missed is gone.
         place.excused |= place.lossy;
         place.lossy = attached.policy == Policy::Resync;
-        place.gone = 0;
+        (place.gone, place.size) = (0, Some(attached.size));
         (place.is_open, place.start, place.since, place.unrendered) = (true, attached.start, now, 0);
         let number = self.number;
         let typed = self.typed.entry(attached.session).or_insert_with(|| Typed::new(number));

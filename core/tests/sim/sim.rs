@@ -1,6 +1,5 @@
 //! The world of one run: a server, people, links, one clock; and the plan that is played in it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,6 +100,7 @@ impl Sim {
         self.server.hub.advance(now - Time::ZERO);
         for person in &mut self.people {
             person.typed.clear();
+            person.spawns = person.places.len(); // Those without an answer are asked for again.
         }
         for wire in std::mem::take(&mut self.wires).into_iter().filter(Wire::is_used) {
             self.people[wire.person].client.handle_broken(now);
@@ -364,9 +364,28 @@ impl Sim {
             person.check_end(truths);
             self.outcome.shown += person.places.values().map(|place| place.at - place.missed).sum::<u64>();
         }
-        let quiet: BTreeMap<_, _> = truths.iter().filter(|(_, truth)| truth.reads()).collect();
-        for (session, truth) in quiet {
-            assert!(truth.input() == truth.accepted, "law 1: accepted input did not reach {session:?}");
+        for (session, truth) in truths {
+            let is_read = !truth.reads() || truth.input() == truth.accepted;
+            assert!(is_read, "law 1: accepted input did not reach {session:?}");
+            let says = PROGRAMS.iter().find(|(name, _)| *name == truth.program).and_then(|(_, says)| *says);
+            let is_whole = truth.disturbed || truth.interrupted || says.is_none_or(|says| says == truth.end());
+            assert!(is_whole, "law 1: `{}` says {says:?} bytes, and {} were read of it", truth.program, truth.end());
+        }
+        let asked: usize = self.people.iter().map(|person| person.spawns).sum();
+        assert!(truths.len() <= asked, "law 8: {} programs were started, and {asked} were asked for", truths.len());
+        self.check_watchers();
+    }
+
+    /// Who watches is who the server thinks does, and everybody knows the size.
+    fn check_watchers(&self) {
+        for (session, known) in self.server.host.sessions() {
+            let places = self.people.iter().flat_map(|person| person.places.values());
+            let here: Vec<_> = places.filter(|place| place.session == Some(session.as_raw())).collect();
+            let (there, here_too) = (known.watchers().len(), here.len());
+            assert_eq!(there, here_too, "law 4: {there} are held to watch {session:?}, and {here_too} do");
+            for place in here {
+                assert_eq!(place.size, Some(known.size), "law 8: somebody was told another size of {session:?} than it has");
+            }
         }
     }
 }
@@ -374,8 +393,18 @@ impl Sim {
 /// Gates that programs wait at.
 pub(crate) const GATES: usize = 4;
 
-/// Programs there are.
-pub(crate) const PROGRAMS: [&str; 9] = ["cat", "lines", "flood", "deaf", "gates", "tail", "orphan", "editor", "short"];
+/// Programs there are, and how many bytes each says if that depends on nobody.
+pub(crate) const PROGRAMS: [(&str, Option<u64>); 9] = [
+    ("cat", None),
+    ("lines", None),
+    ("flood", Some(700_000)),
+    ("deaf", Some(14)),
+    ("gates", Some(360_000)),
+    ("tail", Some(160_000)),
+    ("orphan", None),
+    ("editor", None),
+    ("short", Some(5)),
+];
 
 fn server(world: &World, dice: &mut Dice) -> Server<Ledger> {
     let flood = |bytes: u64| Script::new().raw().flood(bytes);
@@ -391,7 +420,7 @@ fn server(world: &World, dice: &mut Dice) -> Server<Ledger> {
         Script::new().on_signal(orchflow_core::pty::Signal::Interrupt, "interrupted").report_resizes().cat(),
         Script::new().print("short").exit(7),
     ];
-    let ptys = PROGRAMS.into_iter().zip(scripts).fold(ScriptedPtys::new(), |ptys, (name, script)| ptys.with(name, script));
+    let ptys = PROGRAMS.into_iter().zip(scripts).fold(ScriptedPtys::new(), |ptys, ((name, _), script)| ptys.with(name, script));
     let recorder = Recorder::new(ptys.clone());
     let hub = Hub::builder().backend(Arc::new(recorder.clone())).events().manual_clock().hosted().expect("a hub");
     let low_bytes = world.high_bytes / 8;

@@ -4,6 +4,7 @@
 //! entry is where it says, and every hazard has one.
 
 mod ending;
+mod exactness;
 mod host;
 mod input;
 mod memory;
@@ -60,11 +61,13 @@ pub(crate) const HAZARDS: &[(u8, &str)] = &[
     (17, "the system has no terminal or descriptor left"),
     (22, "clocks jump, timers spin"),
     (23, "signals interrupt system calls"),
+    (24, "a link breaks, and output is lost, doubled or held up for it"),
+    (25, "a link breaks, and input is lost or applied twice"),
 ];
 
 /// The protections, by what they are about.
 pub(crate) const GROUPS: &[&[Protection]] =
-    &[ending::LIST, input::LIST, starting::LIST, turns::LIST, readers::LIST, memory::LIST, host::LIST, wakers::LIST];
+    &[ending::LIST, input::LIST, starting::LIST, turns::LIST, readers::LIST, memory::LIST, host::LIST, wakers::LIST, exactness::LIST];
 
 /// All of them. The place here is the number by which one is switched.
 pub(crate) fn all() -> Vec<&'static Protection> {

@@ -6,7 +6,7 @@ pub(super) const LIST: &[Protection] = &[
     Protection {
         hazards: &[12],
         name: "a debt at the high watermark stops the terminal",
-        file: "core/src/flow.rs",
+        file: "core/src/flow/mod.rs",
         after: "if ",
         code: "debt < limit as u64",
         removed: "true",
@@ -16,7 +16,7 @@ pub(super) const LIST: &[Protection] = &[
     Protection {
         hazards: &[12],
         name: "reading goes on only at the low watermark",
-        file: "core/src/flow.rs",
+        file: "core/src/flow/mod.rs",
         after: "let limit = if self.is_stopped() {",
         code: "self.limits.low_bytes + 1",
         removed: "self.limits.high_bytes",
@@ -47,7 +47,7 @@ pub(super) const LIST: &[Protection] = &[
         hazards: &[12],
         name: "a viewer that stalls others is not waited for any longer",
         file: "core/src/session/terminal/mod.rs",
-        after: "for index in self.flow.overdue(now, self.log.end(), &standings) {",
+        after: "for index in readers {",
         code: "self.log.demote(index);",
         removed: "",
         program: "scenarios",
@@ -56,8 +56,8 @@ pub(super) const LIST: &[Protection] = &[
     Protection {
         hazards: &[12],
         name: "an owner is waited for without end",
-        file: "core/src/flow.rs",
-        after: "let stalled = |(_, reader): &(usize, &Standing)| ",
+        file: "core/src/flow/mod.rs",
+        after: "let stalled = |reader: &Standing| ",
         code: "reader.mode == Mode::Viewer",
         removed: "reader.mode != Mode::Lossy",
         program: "scenarios",

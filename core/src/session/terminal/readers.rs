@@ -33,18 +33,21 @@ impl Terminal {
     /// Keeps `reader`'s claim although its link broke.
     pub fn suspend(&mut self, now: Time, reader: Reader) -> Suspension {
         self.suspensions += 1;
+        reader.renew(); // It is held for as long as was promised, however long it made others wait before.
         let name = Suspension(self.suspensions);
         self.suspended.push(Suspended { name, reader, until: now + self.options.resume_hold });
         name
     }
 
-    /// Gives a suspended reader back, at the place it had.
+    /// Gives a suspended reader back, at the place it had. It has a patience of its own from then on: it did not stall, its link was gone.
     ///
     /// # Errors
     /// [`ResumeError::Expired`] when it was held for too long, or came back before.
     pub fn resume(&mut self, name: Suspension) -> Result<Reader, ResumeError> {
         let index = self.suspended.iter().position(|suspended| suspended.name == name).ok_or(ResumeError::Expired)?;
-        Ok(self.suspended.swap_remove(index).reader)
+        let reader = self.suspended.swap_remove(index).reader;
+        reader.renew();
+        Ok(reader)
     }
 
     /// Memory may be had again.
