@@ -1,4 +1,5 @@
-//! The project's own commands: `cargo xtask test` runs what CI runs, `cargo xtask bench` measures.
+//! The project's own commands: `cargo xtask test` runs what CI runs, `cargo xtask bench` measures, `cargo xtask sim`
+//! plays the simulation.
 //!
 //! Deliberately absent: anything a person must set up first. A part that lacks its tool installs it or says
 //! what to install.
@@ -9,6 +10,7 @@ mod help;
 mod parts;
 mod protections;
 mod run;
+mod sim;
 mod tally;
 mod test;
 mod tidy;
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
     match args.as_slice() {
         ["test", parts @ ..] => test::test(root(), parts),
         ["bench", flags @ ..] => bench::bench(root(), flags),
+        ["sim", args @ ..] => sim::sim(root(), args),
         [guard::COMMAND, command @ ..] => guard::guard(command),
         [] | ["help" | "--help" | "-h"] => help::help(),
         [other, ..] => {

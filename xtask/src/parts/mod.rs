@@ -9,6 +9,7 @@ mod links;
 mod models;
 mod msrv;
 mod protections;
+mod sim;
 mod style;
 mod tests;
 mod tidy;
@@ -54,6 +55,7 @@ pub(crate) const PARTS: &[Part] = &[
     Part { name: "doctest", about: "the examples in the documentation", needs: &[], minutes_max: MINUTES, run: tests::doctest },
     Part { name: "spawns", about: "ten thousand programs start beside threads that allocate", needs: &["core/tests/spawning.rs"], minutes_max: MINUTES_COLD, run: tests::spawns },
     Part { name: "mutations", about: "a million damaged frames, for the decoders and both ends of a connection", needs: &["core/tests/peers/golden.rs"], minutes_max: MINUTES_COLD, run: tests::mutations },
+    Part { name: "sim", about: "a thousand seeds of the simulation break no law, ten thousand in full", needs: &["core/tests/sim"], minutes_max: MINUTES_COLD, run: sim::sim },
     Part { name: "loom", about: "the ring's models, in every order of events", needs: models::NEEDS, minutes_max: MINUTES_MODELS, run: models::loom },
     Part { name: "mutants", about: "each weakened ordering is caught by a model", needs: models::MODELS, minutes_max: MINUTES_MODELS, run: models::mutants },
     Part { name: "protections", about: "each protection against a hazard is missed by a test when it is gone", needs: protections::NEEDS, minutes_max: MINUTES_COLD, run: protections::protections },

@@ -119,10 +119,12 @@ pub(super) const LIST: &[Protection] = &[
     Protection {
         hazards: &[25],
         name: "input is acknowledged once it was accepted, not when it has come",
-        file: "core/src/peer/server/streams.rs",
-        after: "Arrival::New | Arrival::Void =>",
-        code: "{}",
-        removed: "self.send(stream, Message::InputAck { sequence: input.sequence })",
+        file: "core/src/host/mod.rs",
+        after: "if arrival == Arrival::New {",
+        code: "self.settle(session, client, terminals);",
+        removed: "let settled = Settled { sequence: input.sequence, refused: None, dropped: None };
+            self.tell_client(session, client, &Notice::Settled(settled));
+            self.settle(session, client, terminals);",
         program: SIM,
         tests: "seed=0",
     },
