@@ -194,7 +194,6 @@ class Connection:
         """Ends the link as an unplugged cable does: no Goodbye, no closing handshake."""
         with suppress(OSError):
             self.socket.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close_socket()
 
 
 class Client:
