@@ -127,6 +127,27 @@ def cuts_lose_nothing(link, text, folder):
     assert read == b"".join(LINES), f"{len(read)} bytes of input instead of {sum(map(len, LINES))}"
 
 
+def an_interrupt_key_ends_the_program(link, text, folder):
+    watched = Watched(link, "sh", "-c", "echo ready; exec sleep 60")
+    watched.until(lambda: b"ready\r\n" in watched.output)
+    watched.client.type(b"\x03")
+    assert watched.end(20) == {"signal": signal.SIGINT}
+
+
+def who_was_forgotten_watches_on_and_types_nothing_twice(link, text, folder):
+    script = "stty -echo; echo one; read line; echo \"two $line\"; exit 5"
+    watched = Watched(link, "sh", "-c", script)
+    watched.until(lambda: watched.output == b"one\r\n")
+    before = watched.client.connection
+    watched.client.identity["secret"] = bytes(32)  # what it proves itself by is not known to the server
+    before.cut()
+    watched.until(lambda: watched.client.connection is not before and watched.client.attached)
+    assert watched.client.connection.welcome["resumed"] is False
+    watched.client.type(b"go\n")
+    assert watched.end(20) == {"code": 5}
+    assert watched.output == b"one\r\ntwo go\r\n", watched.output
+
+
 def wrong_tokens_are_refused(link, text, folder):
     wrong = Link(text)
     wrong.key = bytes(32)
@@ -186,6 +207,7 @@ def viewers_cannot_type(link, text, folder):
 
 
 CHECKS = [echo_and_status, output_is_exact, cuts_lose_nothing]
+CHECKS += [an_interrupt_key_ends_the_program, who_was_forgotten_watches_on_and_types_nothing_twice]
 CHECKS += [wrong_tokens_are_refused, unknown_types, viewers_cannot_type]
 
 

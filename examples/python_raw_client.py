@@ -31,6 +31,7 @@ class Type(IntEnum):
     RESIZE, RESIZED, PROCESS_EXITED, EXIT = range(0x28, 0x2C)
 
 
+INTERRUPTS = {b"\x03", b"\x1c", b"\x1a"}  # Ctrl-C, Ctrl-\\ and Ctrl-Z, where one of them is all that was typed
 RAW = {Type.OUTPUT, Type.INPUT, Type.INTERRUPT}  # bodies that are bytes of a terminal
 EMPTY = {Type.PING, Type.PONG, Type.DONE, Type.DETACH, Type.ACK, Type.INPUT_ACK}  # all others have a map
 
@@ -204,7 +205,7 @@ class Client:
         self.identity = self.connection = self.session = self.status = self.attached = None
         self.offset = self.acked = 0  # after the last byte received and rendered, and what the server knows of it
         self.settled = 0  # the number of the last input that the server has taken for good
-        self.unsettled = deque()  # the input after it; the number of each follows from its place
+        self.unsettled = deque()  # the input after it, each with its type; the number of each follows from its place
         self.typing = threading.Condition()  # guards both, and keeps frames in the order of their numbers
 
     def run(self, program, *args):
@@ -235,10 +236,22 @@ class Client:
         self.identity = {key: welcome[key] for key in ("client", "secret")} | {"instance": self.connection.instance}
         self.acked = self.offset  # what lies before it counts as rendered
         if before and not welcome["resumed"]:
-            # What we typed last may have been applied or not, so that it must not be sent again.
-            raise Refused("no_session", f"the server forgot us; {len(self.unsettled)} inputs may not have arrived")
+            self.begin_anew(before["instance"] == self.identity["instance"])
         if self.request:  # new, or without an answer so far: under the same number it is carried out once
             self.connection.send(encode(Type.SPAWN, 1, 1, self.request))
+
+    def begin_anew(self, same_instance):
+        """The server does not know us any more. What we typed last may have been applied or not: it must not be sent again."""
+        if self.session is None or not same_instance:
+            raise Refused("no_session", "the server forgot us, and the session is gone or was perhaps never started")
+        with self.typing:
+            if self.unsettled:
+                print(f"[{len(self.unsettled)} inputs may not have arrived]", file=sys.stderr)
+            self.unsettled.clear()
+            self.settled = 0  # numbers begin anew, for somebody new
+            self.typing.notify_all()
+        watch = {"session": self.session, "start": {"offset": self.offset}}
+        self.connection.send(encode(Type.ATTACH, 1, 1, watch))
 
     def next_frame(self):
         """Where none waits, all is rendered that we have: then the server is told before more is waited for."""
@@ -286,11 +299,12 @@ class Client:
         """Takes input. It is kept until it is settled, whatever becomes of the link."""
         with self.typing:
             limit = self.connection.limits["input"] if self.connection else 1 << 20
-            self.typing.wait_for(lambda: sum(map(len, self.unsettled)) + len(data) <= limit)
-            self.unsettled.append(data)
+            self.typing.wait_for(lambda: sum(len(data) for _, data in self.unsettled) + len(data) <= limit)
+            kind = Type.INTERRUPT if data in INTERRUPTS else Type.INPUT
+            self.unsettled.append((kind, data))
             if self.attached:
                 with suppress(*BROKEN):  # `run` sees it too, and sends again
-                    self.connection.send(encode(Type.INPUT, 1, self.settled + len(self.unsettled), data))
+                    self.connection.send(encode(kind, 1, self.settled + len(self.unsettled), data))
 
     def settle(self, number):
         with self.typing:
@@ -303,8 +317,8 @@ class Client:
         """What was settled meanwhile is acknowledged and not applied again: numbers make it safe."""
         with self.typing:
             self.attached = True
-            for number, data in enumerate(self.unsettled, self.settled + 1):
-                self.connection.send(encode(Type.INPUT, 1, number, data))
+            for number, (kind, data) in enumerate(self.unsettled, self.settled + 1):
+                self.connection.send(encode(kind, 1, number, data))
 
     def refused(self, frame):
         """The server waits for the number in `position`, and discards what comes after it until that one comes."""
@@ -313,7 +327,7 @@ class Client:
             time.sleep(0.1)
         elif frame.body["code"] != "input_gap":  # never to be taken: what follows moves up to its number
             with self.typing:
-                print(f"[refused: {frame.body['code']}, {self.unsettled.popleft()!r}]", file=sys.stderr)
+                print(f"[refused: {frame.body['code']}, {self.unsettled.popleft()[1]!r}]", file=sys.stderr)
         self.send_again()
 
 

@@ -32,6 +32,29 @@ pub(crate) fn apt(work: &mut Work<'_>, program: &str, package: &str, version: &s
     work.run(install)
 }
 
+/// A Python that has what the file of `requirements` names, in an environment of its own, made anew where they have changed; answers its path.
+pub(crate) fn python(work: &mut Work<'_>, requirements: &str) -> Result<String, Stop> {
+    let wanted = std::fs::read(work.root.join(requirements)).unwrap_or_default();
+    let folder = work.target_dir("python");
+    let (mark, program) = (folder.join("installed"), folder.join("bin/python3").display().to_string());
+    if std::fs::read(&mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(program);
+    }
+    apt(work, "python3", "python3-venv", "--version")?;
+    let path = folder.display().to_string();
+    if work.run(tool("python3", &["-m", "venv", "--clear", &path])).is_err() {
+        return work.fail("no environment for Python could be made: apt-get install python3-venv");
+    }
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", requirements];
+    if work.run(tool(&program, &pip)).is_err() {
+        return work.fail(format_args!("pip could not fetch what {requirements} names: is there a network?"));
+    }
+    match std::fs::write(&mark, wanted) {
+        Ok(()) => Ok(program),
+        Err(error) => work.fail(format_args!("{}: {error}", mark.display())),
+    }
+}
+
 /// Adds a component of the toolchain unless it is there. Failing to is a failure: the core parts never skip.
 pub(crate) fn component(work: &mut Work<'_>, subcommand: &str, component: &str) -> Outcome {
     if work.has(cargo(&[subcommand, "--version"])) { Ok(()) } else { work.run(tool("rustup", &["component", "add", component])) }
