@@ -157,6 +157,7 @@ async fn sending_to_who_has_said_farewell_is_no_fault_of_theirs() {
     assert!(transport.next().await.is_none());
     let sent = transport.send("more".into()).await;
     assert!(matches!(sent, Err(TransportError::Broken(_))), "{sent:?}");
+    drop(transport);
     leaving.join().unwrap();
 }
 
