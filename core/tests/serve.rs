@@ -100,7 +100,8 @@ impl Line {
     async fn frame(&mut self) -> Frame {
         while self.rest.is_empty() {
             let message = self.incoming.next().await.expect("a frame, and not the end");
-            self.rest = Frames::new(message, FRAME_MAX).map(Result::unwrap).inspect(shapes::hold).collect();
+            shapes::hold_all(&message);
+            self.rest = Frames::new(message, FRAME_MAX).map(Result::unwrap).collect();
             self.rest.reverse();
         }
         self.rest.pop().unwrap()
