@@ -79,6 +79,9 @@ pub const BEFORE_PROOF_BYTES_MAX: usize = 16 << 10;
 /// [`READ_MAX`]; only long lists and pastes grow larger.
 pub const FRAME_MAX: usize = 1 << 20;
 
+/// What every client is taken to accept as a frame, however little it says: it could not even be welcomed otherwise.
+pub const FRAME_TAKEN_MIN: u32 = 4 << 10;
+
 /// The largest number that stands in a frame: 2^53 - 1, up to which JavaScript counts exactly. As bytes of output 9 PB.
 pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 

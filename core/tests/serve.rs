@@ -1,5 +1,11 @@
 //! A service spoken to frame by frame, over a transport in memory: who comes in, what is answered, what is refused.
 
+#[path = "wire/cddl.rs"]
+#[allow(dead_code, reason = "the page is held to the rules elsewhere")]
+mod cddl;
+#[path = "peers/shapes.rs"]
+mod shapes;
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -94,6 +100,7 @@ impl Line {
     async fn frame(&mut self) -> Frame {
         while self.rest.is_empty() {
             let message = self.incoming.next().await.expect("a frame, and not the end");
+            shapes::hold_all(&message);
             self.rest = Frames::new(message, FRAME_MAX).map(Result::unwrap).collect();
             self.rest.reverse();
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use orchflow_core::limits::FRAME_MAX;
 use orchflow_core::protocol::frame::{Frames, StreamId};
-use orchflow_core::protocol::message::{Attached, Message};
+use orchflow_core::protocol::message::{Attached, Message, Policy};
 use orchflow_core::protocol::token::Role;
 use orchflow_core::size::Size;
 
@@ -44,6 +44,7 @@ fn measure(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
         end: 70_000,
         input: 41,
         size: Size::DEFAULT,
+        policy: Policy::Backpressure,
         replies: true,
         title: "tests".to_owned(),
     };

@@ -70,7 +70,8 @@ const geometry: Shape<Geometry> = mapped(
   record<Geometry>({ cols: need(u16), rows: need(u16), width: may(u16), height: may(u16) }),
   ({ cols, rows, width, height }) => {
     if (cols === 0 || rows === 0 || cols * rows > CELLS_MAX) throw misfit(`a terminal of ${cols}x${rows} cells is not possible`);
-    return width === undefined || height === undefined ? { cols, rows } : { cols, rows, width, height };
+    if ((width === undefined) !== (height === undefined)) throw misfit("width and height come together or not at all");
+    return width === undefined ? { cols, rows } : { cols, rows, width, height };
   },
   (size) => size,
 );

@@ -4,8 +4,8 @@
  * Keys are text, each once in its map; numbers and lengths take their shortest form, and numbers stay within 2^53 - 1; no
  * indefinite lengths, no tags, nothing deeper than eight, nothing behind the map. No announced length is believed.
  *
- * Deliberately absent: floats and odd simple values. They pass the check, as a newer peer may send them, and are
- * decoded as {@link UNUSED}, which no message accepts.
+ * Deliberately absent: floats. They pass the check, as a newer peer may send them, and are decoded as {@link UNUSED}, which no message
+ * accepts.
  */
 
 import { ProtocolError } from "./error.js";
@@ -77,7 +77,7 @@ class Walk {
     switch (this.#major) {
       case UNSIGNED:
       case NEGATIVE:
-        if (argument > NUMBER_MAX) throw fault("number", at, `the number is beyond ${NUMBER_MAX}`);
+        if (argument > (this.#major === UNSIGNED ? NUMBER_MAX : NUMBER_MAX - 1)) throw fault("number", at, `the number is beyond ${NUMBER_MAX}`);
         return this.#major === UNSIGNED ? argument : -1 - argument;
       case BYTES:
         return this.#skip(at, argument);
@@ -117,9 +117,8 @@ class Walk {
   }
 
   #simple(at: number, argument: number): Value {
-    const isShort = this.at === at + 1;
-    if (!isShort) return UNUSED;
-    return argument === 20 ? false : argument === 21 ? true : argument === 22 ? null : UNUSED;
+    if (this.at > at + 1) return UNUSED; // A float.
+    return argument === 20 ? false : argument === 21 ? true : null;
   }
 
   #text(at: number, length: number): string {
@@ -147,6 +146,7 @@ class Walk {
     this.#major = first >> 5;
     const short = first & 0x1f;
     if (short < 24) {
+      if (this.#major === SIMPLE && (short < 20 || short > 22)) throw fault("unsupported", at, "messages use no such simple value");
       this.#argument = short;
       return;
     }

@@ -106,9 +106,9 @@ mod tests {
     fn piece() -> impl Strategy<Value = Vec<u8>> {
         let text = |text: &str| Just(text.as_bytes().to_vec());
         prop_oneof![
-            "[ -~]{1,12}".prop_map(String::into_bytes).prop_filter("one character at a time", |text| text.len() == 1),
+            "[ -~]".prop_map(String::into_bytes),
             text("\n"),
-            text("\r\n"),
+            text("\r"), // It may stand without the newline: a terminal in its first state is at the left edge already.
             text("ü"),
             text("字"),
             text("🦀"),

@@ -51,7 +51,7 @@ pub enum CborFault {
     Shortest,
     /// A number is beyond what every language can count: [`NUMBER_MAX`].
     Number,
-    /// A kind of value that messages do not use: tags, indefinite lengths, reserved codes.
+    /// A kind of value that messages do not use: tags, indefinite lengths, simple values but `true`, `false` and `null`, reserved codes.
     Unsupported,
     /// The map does not hold what the message needs: a key is missing, or its value is of another type.
     Shape(String),
@@ -148,6 +148,9 @@ const ARRAY: u8 = 4;
 const MAP: u8 = 5;
 const SIMPLE: u8 = 7;
 
+/// `false`, `true` and `null`; decoders differ in what they make of others.
+const SIMPLE_USED: [u8; 3] = [20, 21, 22];
+
 struct Walk<'a> {
     body: &'a [u8],
     at: usize,
@@ -167,7 +170,8 @@ impl<'a> Walk<'a> {
         let at = self.at;
         let Head { major, argument } = self.head()?;
         match major {
-            UNSIGNED | NEGATIVE if argument > NUMBER_MAX => Err(CborError { at, fault: CborFault::Number }),
+            UNSIGNED if argument > NUMBER_MAX => Err(CborError { at, fault: CborFault::Number }),
+            NEGATIVE if argument >= NUMBER_MAX => Err(CborError { at, fault: CborFault::Number }), // It means -1 - argument.
             UNSIGNED | NEGATIVE | SIMPLE => Ok(()),
             BYTES => self.skip(at, argument).map(drop),
             TEXT => self.text(at, argument).map(drop),
@@ -228,6 +232,7 @@ impl<'a> Walk<'a> {
         self.at += 1;
         let (major, short) = (first >> 5, first & 0x1f);
         let width = match short {
+            0..24 if major == SIMPLE && !SIMPLE_USED.contains(&short) => return Err(fault(CborFault::Unsupported)),
             0..24 => return Ok(Head { major, argument: short.into() }),
             24..28 => 1 << (short - 24),
             _ => return Err(fault(CborFault::Unsupported)),
@@ -272,7 +277,11 @@ mod tests {
         assert_eq!(fault(b"\xa1\x61a\x1b\x00\x00\x00\x00\xff\xff\xff\xff"), Some(("cbor_shortest", 3)));
         assert_eq!(fault(b"\xa1\x61a\x1b\x00\x1f\xff\xff\xff\xff\xff\xff"), None);
         assert_eq!(fault(b"\xa1\x61a\x1b\x00\x20\x00\x00\x00\x00\x00\x00"), Some(("cbor_number", 3)));
+        assert_eq!(fault(b"\xa1\x61a\x3b\x00\x1f\xff\xff\xff\xff\xff\xfe"), None);
+        assert_eq!(fault(b"\xa1\x61a\x3b\x00\x1f\xff\xff\xff\xff\xff\xff"), Some(("cbor_number", 3)));
         assert_eq!(fault(b"\xa1\x61a\xc0\x00"), Some(("cbor_unsupported", 3)));
+        assert_eq!(fault(b"\xa1\x61a\xf0"), Some(("cbor_unsupported", 3)));
+        assert_eq!(fault(b"\xa1\x61a\xf7"), Some(("cbor_unsupported", 3)));
         assert_eq!(fault(b"\xa1\x61a\x9f\xff"), Some(("cbor_unsupported", 3)));
         assert_eq!(fault(b"\xbf\xff"), Some(("cbor_unsupported", 0)));
         assert_eq!(fault(b"\xa1\x61a\xf8\x20"), Some(("cbor_unsupported", 3)));

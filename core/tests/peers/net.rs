@@ -8,9 +8,10 @@ use bytes::{Bytes, BytesMut};
 use orchflow_core::host::{ConnectionId, HostOptions};
 use orchflow_core::hub::Hub;
 use orchflow_core::hub::serve::{Framing, Table};
-use orchflow_core::protocol::frame::StreamId;
+use orchflow_core::protocol::frame::{Frame, StreamId};
 use orchflow_core::protocol::kind::Kind;
 use orchflow_core::protocol::message::{ErrorCode, Goodbye};
+use orchflow_core::protocol::negotiation::grease_frame;
 use orchflow_core::pty::Command;
 use orchflow_core::pty::scripted::ScriptedPtys;
 use orchflow_core::session::SessionOptions;
@@ -18,6 +19,7 @@ use orchflow_core::time::Time;
 
 use crate::dice::Dice;
 use crate::server::Server;
+use crate::shapes;
 use crate::user::User;
 
 /// How far time moves at once.
@@ -55,6 +57,10 @@ pub(crate) struct Cuts {
     pub(crate) left: [usize; 4],
 }
 
+/// Before one in so many messages of the server's comes a frame that a later version may have, so that no client forgets how to
+/// skip it.
+const NONSENSE_EVERY: usize = 8;
+
 pub(crate) struct Net {
     pub(crate) server: Server,
     pub(crate) users: Vec<User>,
@@ -69,6 +75,9 @@ pub(crate) struct Net {
     /// Bytes a user takes per tick.
     pub(crate) speed: usize,
     pub(crate) dice: Dice,
+    /// Frames of a later version that were slipped in among the server's, and what decides where: dice of their own.
+    pub(crate) slipped_in: usize,
+    nonsense: Dice,
 }
 
 /// A link from a user to the server.
@@ -104,6 +113,8 @@ impl Net {
             down_until: Time::ZERO,
             speed: usize::MAX,
             dice,
+            slipped_in: 0,
+            nonsense: Dice::new(!seed),
         }
     }
 
@@ -189,6 +200,12 @@ impl Net {
             let wire = &mut self.wires[at];
             while !wire.is_cut && wire.down.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() < PIPE_BYTES {
                 let Some(message) = self.server.send(wire.id) else { break };
+                if self.nonsense.one_in(NONSENSE_EVERY) {
+                    let stream = StreamId::new(self.nonsense.below(4) as u16);
+                    let nonsense = Frame { stream, ..grease_frame(self.nonsense.next()) };
+                    wire.down.push_back((due, nonsense.to_bytes()));
+                    self.slipped_in += 1;
+                }
                 wire.down.push_back((due, message));
             }
             let mut taken = 0;
@@ -240,7 +257,7 @@ impl Net {
         }
         let wire = self.wires.iter().position(|wire| wire.user == at && !wire.is_cut);
         let mut message = BytesMut::new();
-        while let Some(frame) = self.users[at].client.poll_frame() {
+        while let Some(frame) = self.users[at].client.poll_frame().inspect(shapes::hold) {
             frame.append_to(&mut message);
             if message.len() >= 16 << 10 || self.users[at].client.queued() == 0 || self.dice.one_in(3) {
                 let Some(wire) = wire else { continue };
@@ -282,7 +299,7 @@ impl Net {
             && let Some(wire) = self.wires.iter().position(|wire| wire.user == at && !wire.is_cut)
         {
             let mut message = BytesMut::new();
-            while let Some(frame) = self.users[at].client.poll_frame() {
+            while let Some(frame) = self.users[at].client.poll_frame().inspect(shapes::hold) {
                 frame.append_to(&mut message);
             }
             let now = self.now();
@@ -372,7 +389,7 @@ impl Net {
     /// Cuts it so that nothing that was on its way to the server arrives.
     pub(crate) fn cut_users_words(&mut self, user: usize) {
         let mut message = BytesMut::new();
-        while let Some(frame) = self.users[user].client.poll_frame() {
+        while let Some(frame) = self.users[user].client.poll_frame().inspect(shapes::hold) {
             frame.append_to(&mut message);
         }
         self.wires.iter_mut().filter(|wire| wire.user == user).for_each(|wire| wire.up.clear());

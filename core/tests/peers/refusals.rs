@@ -12,7 +12,7 @@ use orchflow_core::protocol::message::{
     Attach, Challenge, ClientId, ErrorCode, Goodbye, Hello, Input, InstanceId, Message, Output, Proof, ServerLimits, Spawn, Spawned, Start,
     Welcome,
 };
-use orchflow_core::protocol::negotiation::{Agreed, Features, VERSIONS, Versions};
+use orchflow_core::protocol::negotiation::{Agreed, Features, VERSIONS, Versions, is_grease};
 use orchflow_core::protocol::token::{ResumeSecret, Role, Token};
 use orchflow_core::pty::scripted::{Script, ScriptedPtys};
 use orchflow_core::time::Time;
@@ -271,6 +271,24 @@ fn a_stranger_on_the_port_learns_nothing_and_is_not_dialled_again() {
     assert!(client.is_over());
     assert_eq!((client.poll_frame(), client.poll_timeout()), (None, None));
     assert_eq!(parting(client), (Loss::Impostor, None));
+}
+
+#[test]
+fn a_client_offers_and_sends_nonsense_so_that_no_server_forgets_how_to_skip_it() {
+    let (mut client, hello) = caller();
+    let Ok(Some(Message::Hello(offered))) = Message::decode(Frames::new(hello.clone(), FRAME_MAX).next().unwrap().unwrap()) else {
+        panic!()
+    };
+    let names = offered.features.agree(&offered.features);
+    assert!(names.names().any(|name| name.starts_with("grease-")), "{names:?}");
+    let challenge = challenge(1, Agreed::default());
+    client.handle_message(challenge.clone(), Time::ZERO);
+    let seen = Transcript { authority: AUTHORITY, hello: &hello, challenge: &challenge };
+    let mac = seen.server_proof(&token().pass(Role::Owner));
+    client.handle_message(on(0, Message::Proof(Box::new(Proof { mac, resume: None }))), Time::ZERO);
+    let sent: Vec<Frame> = std::iter::from_fn(|| client.poll_frame()).collect();
+    let is_nonsense = |frame: &Frame| is_grease(frame.kind) && frame.flags.contains(Flags::IGNORABLE);
+    assert!(sent.iter().any(is_nonsense), "{sent:?}");
 }
 
 #[test]

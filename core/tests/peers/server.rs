@@ -17,6 +17,7 @@ use orchflow_core::pty::scripted::ScriptedPtys;
 use orchflow_core::time::Time;
 
 use crate::dice::Dice;
+use crate::shapes;
 
 pub(crate) const AUTHORITY: &str = "127.0.0.1:7681";
 
@@ -181,7 +182,7 @@ impl<T: Offer> Server<T> {
 
     /// The next message of `id`.
     pub(crate) fn send(&mut self, id: ConnectionId) -> Option<Bytes> {
-        self.links.get_mut(&id)?.peer.poll_message()
+        self.links.get_mut(&id)?.peer.poll_message().inspect(shapes::hold_all)
     }
 
     pub(crate) fn is_over(&self, id: ConnectionId) -> bool {

@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 
 use crate::dice::Dice;
 use crate::server::{AUTHORITY, token};
+use crate::shapes;
 use crate::user::User;
 
 const FLOOD: u64 = if cfg!(debug_assertions) { 1 << 20 } else { 4 << 20 };
@@ -75,6 +76,7 @@ impl Sink<Bytes> for Wire {
     }
 
     fn start_send(self: Pin<&mut Self>, bytes: Bytes) -> io::Result<()> {
+        shapes::hold_all(&bytes);
         self.pipe.lock().down.push_back(bytes);
         Ok(())
     }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use orchflow_core::hub::serve::Framing;
+use orchflow_core::limits::CREDIT_MIN;
 use orchflow_core::peer::client::{AskError, ClientOptions, Event, InputError, Loss};
 use orchflow_core::protocol::frame::StreamId;
-use orchflow_core::protocol::message::{Attach, ErrorCode, GapReason, Policy, Start};
+use orchflow_core::protocol::message::{Attach, Credit, ErrorCode, GapReason, Policy, Start};
 use orchflow_core::protocol::token::Role;
+use orchflow_core::pty::ExitStatus;
 use orchflow_core::pty::scripted::{Script, ScriptedPtys};
 
 use crate::net::{Cuts, Net};
@@ -60,6 +62,29 @@ fn many_who_watch_all_see_every_byte() {
     for (user, stream) in others.into_iter().chain([(owner, stream)]) {
         assert_eq!(check_whole(&net.users[user], stream), 0);
     }
+}
+
+#[test]
+fn the_tail_of_a_program_that_ended_while_its_viewer_did_not_render_comes_once_it_does() {
+    const TAIL: u64 = 300 << 10; // Much more than the viewer takes unrendered.
+    let ptys = ScriptedPtys::new().with("short", Script::new().raw().flood(TAIL).exit(4));
+    let mut net = Net::new(ptys, Framing::Messages, 9);
+    let mut options = ClientOptions::new(token().pass(Role::Owner), AUTHORITY);
+    options.limits.credit = Credit::new(CREDIT_MIN);
+    let user = net.join(User::with(options, 1));
+    net.users[user].renders = false;
+    let stream = net.spawn(user, "short");
+    net.users[user].screens.get_mut(&stream).unwrap().floods = true;
+    net.pass(Duration::from_secs(60));
+    let screen = net.users[user].screen(stream);
+    assert_eq!((&screen.exits[..], screen.ended), (&[ExitStatus::Code(4)][..], None));
+    assert!(screen.at < TAIL, "{} bytes came unrendered", screen.at);
+    net.users[user].renders = true;
+    net.users[user].render(stream);
+    net.until("end", |net| net.users[user].screen(stream).ended.is_some());
+    let screen = net.users[user].screen(stream);
+    let ended = screen.ended.unwrap();
+    assert_eq!((ended.offset, ended.status, &screen.gaps[..]), (TAIL, ExitStatus::Code(4), &[][..]));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::listener::{Listener, assert_same};
 use crate::stage::{Provider, Setting, Stage, until, within};
 
 scenarios! {
-    both: paste_into_an_echo_completes, lines_pasted_into_a_cooked_echo_complete, line_too_long_is_refused_whole,
+    both: paste_into_an_echo_completes, paste_waits_for_no_clock, lines_pasted_into_a_cooked_echo_complete, line_too_long_is_refused_whole,
         raw_input_that_would_be_cut_in_canonical_mode_is_dropped_and_told, stalled_program_stalls_nobody_else,
         interrupt_discards_the_paste_before_it, interrupt_keeps_its_place_in_raw_mode, many_small_writes_stay_in_order;
     unix: interrupt_keeps_its_place_where_the_terminal_does_not_flush;
@@ -47,6 +47,19 @@ fn paste_into_an_echo_completes(setting: Setting) {
         assert_same(&listener.heard, &paste);
         let memory = stage.hub.metrics().pool_bytes;
         assert!(memory <= (HISTORY_BYTES + 2 * READ_MAX) as u64, "{memory} bytes are held");
+    });
+}
+
+fn paste_waits_for_no_clock(setting: Setting) {
+    const COUNT: usize = 512 << 10;
+    setting.manual_clock().play(async |stage| {
+        let session = stage.spawn(Act::raw_cat());
+        let mut listener = Listener::new(session.reader());
+        listener.hear("ready").await;
+        listener.forget();
+        let before = stage.hub.now();
+        converse(&session, &mut listener, &[b'p'; COUNT], COUNT, INPUT_QUEUE_BYTES).await;
+        assert_eq!(stage.hub.now(), before, "nobody moved it, so nothing was throttled");
     });
 }
 

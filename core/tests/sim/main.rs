@@ -9,6 +9,9 @@
 //! ```
 
 mod act;
+#[path = "../wire/cddl.rs"]
+#[allow(dead_code, reason = "the page is held to the rules elsewhere")]
+mod cddl;
 #[path = "../peers/dice.rs"]
 mod dice;
 mod person;
@@ -16,6 +19,8 @@ mod plan;
 mod run;
 #[path = "../peers/server.rs"]
 mod server;
+#[path = "../peers/shapes.rs"]
+mod shapes;
 mod shrink;
 mod sim;
 mod truth;

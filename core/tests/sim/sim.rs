@@ -18,6 +18,7 @@ use crate::dice::Dice;
 use crate::person::Person;
 use crate::plan::{Plan, World};
 use crate::server::Server;
+use crate::shapes;
 use crate::truth::{Ledger, Recorder};
 use crate::wire::Wire;
 
@@ -234,7 +235,7 @@ impl Sim {
         }
         let wire = self.wires.iter().position(|wire| wire.person == number && wire.is_used());
         let mut message = BytesMut::new();
-        while let Some(frame) = self.people[number].client.poll_frame() {
+        while let Some(frame) = self.people[number].client.poll_frame().inspect(shapes::hold) {
             frame.append_to(&mut message);
             if message.len() >= 16 << 10 || self.people[number].client.queued() == 0 || self.dice.one_in(3) {
                 let Some(wire) = wire else { continue };
@@ -267,7 +268,7 @@ impl Sim {
         }
         let Some(at) = self.wires.iter().position(|wire| wire.person == number && wire.is_used()) else { return };
         let mut last = BytesMut::new();
-        while let Some(frame) = person.client.poll_frame() {
+        while let Some(frame) = person.client.poll_frame().inspect(shapes::hold) {
             frame.append_to(&mut last);
         }
         let mut wire = self.wires.remove(at);

@@ -151,6 +151,11 @@ fn limits_are_the_same_in_code_and_page() {
     assert_eq!(told("Name, agent"), limits::NAME_CHARS_MAX as u64);
     assert_eq!(told("Time to prove"), limits::PROOF_WAIT.as_secs());
     assert_eq!(told("Credit, least"), u64::from(limits::CREDIT_MIN));
+    assert_eq!(told("Frame a client takes, least"), u64::from(limits::FRAME_TAKEN_MIN));
+    assert_eq!(told("Input settled and not read by the program"), limits::INPUT_QUEUE_BYTES as u64);
+    assert_eq!(told("Spawns remembered"), limits::SPAWNS_REMEMBERED as u64);
+    assert_eq!(told("Clients remembered after they left"), limits::CLIENTS_MAX as u64);
+    assert_eq!(told("Ended session kept, unless set otherwise"), limits::ENDED_KEPT.as_secs());
     assert_eq!(told("Credit, unless told"), limits::HIGH_WATER_BYTES as u64);
     assert_eq!(told("Credit, in a browser"), u64::from(limits::CREDIT_BROWSER));
     assert_eq!(told("Input under way, unless told"), u64::from(limits::INPUT_WINDOW_BYTES));

@@ -3,6 +3,7 @@
 //! Each law looks at the whole [`Tree`] and returns findings that say where, what, and what to do. A law's
 //! exceptions stand in a table beside it, each with its reason.
 
+mod complaints;
 mod house;
 mod layers;
 mod length;
@@ -39,6 +40,7 @@ pub(crate) const LAWS: &[Law] = &[
     Law { name: "the core and the tests never sleep, except to provoke", find: sleeps::find },
     Law { name: "what is simulated has an order", find: order::find },
     Law { name: "each protection on the list is in the code, and every hazard has one", find: protections::find },
+    Law { name: "each complaint we answer names tests, and they exist", find: complaints::find },
     Law { name: "no file knows the machine it was written on", find: machine::find },
     Law { name: "a source file says first what it is for", find: opening::find },
     Law { name: "the top level holds only what everyone must see", find: house::find },

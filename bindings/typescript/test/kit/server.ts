@@ -8,8 +8,11 @@ import { sameBytes } from "../../src/bytes.js";
 import { type Frame, decodeFrames, encodeFrames } from "../../src/frame.js";
 import { type Pass, passOf, proofOf } from "../../src/handshake.js";
 import { type Message, type MessageOf, decode, encode } from "../../src/messages.js";
-import { agree } from "../../src/negotiation.js";
+import { agree, greaseFrame } from "../../src/negotiation.js";
 import { FakeTerminal, type Program } from "./terminal.js";
+
+/** Before one in so many messages comes a frame that a later version may have, so that the client never forgets how to skip it. */
+const NONSENSE_EVERY = 8;
 
 /** One end of a transport. */
 export interface Transport {
@@ -113,6 +116,7 @@ export class Connection implements Peer {
   #pass: Pass | undefined;
   #client!: KnownClient;
   #isOver = false;
+  #sent = 0;
   #agreed: string[] = [];
   /** Messages are judged one after the other, also while a proof is computed. */
   #queue: Promise<void> = Promise.resolve();
@@ -152,6 +156,8 @@ export class Connection implements Peer {
 
   send(stream: number, message: Message, timestamp?: bigint): void {
     if (this.#isOver) return;
+    this.#sent += 1;
+    if (this.#sent % NONSENSE_EVERY === 0) this.#transport.send(encodeFrames({ ...greaseFrame(((this.#sent * 7) % 100) / 100), stream }));
     const stamp = this.#agreed.includes("timestamps") ? timestamp : undefined;
     this.#transport.send(encodeFrames(encode(stream, message, stamp)));
   }

@@ -65,7 +65,14 @@ impl<T: Transport> Driver<'_, T> {
             let came = self.poll_transport(cx);
             let (sent, reason) = match self.poll_send(cx) {
                 Ok(progress) => progress,
-                Err(error) => return Poll::Ready(Farewell::Broke(error)),
+                // Where both ways have ended, reading knows better how.
+                Err(error) => {
+                    return Poll::Ready(match came {
+                        Poll::Ready(None) => Farewell::Closed,
+                        Poll::Ready(Some(Err(first))) => Farewell::Broke(first),
+                        _ => Farewell::Broke(error),
+                    });
+                }
             };
             if let Some(reason) = reason {
                 return self.poll_close(cx).map(|closed| closed.map_or_else(Farewell::Broke, |()| Farewell::Goodbye(reason)));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Guest, ServerPeer, State, World};
 use crate::host::{Client, LaneId, Notice};
-use crate::limits::{NAME_CHARS_MAX, READ_MAX};
+use crate::limits::{FRAME_TAKEN_MIN, NAME_CHARS_MAX, READ_MAX};
 use crate::protocol::frame::StreamId;
 use crate::protocol::handshake::{Mac, Nonce, Transcript};
 use crate::protocol::label;
@@ -101,7 +101,7 @@ impl ServerPeer {
             role,
             name,
             agreed: call.agreed,
-            frame_max: call.hello.limits.frame.clamp(FRAME_LEAST, limits.frame) as usize,
+            frame_max: call.hello.limits.frame.clamp(FRAME_TAKEN_MIN, limits.frame) as usize,
             credit: call.hello.limits.credit.min(limits.credit),
         };
         let limits = crate::protocol::message::ServerLimits { credit: guest.credit, ..limits };
@@ -134,6 +134,3 @@ impl ServerPeer {
         }
     }
 }
-
-/// A client that takes less than this could not even be welcomed.
-const FRAME_LEAST: u32 = 4 << 10;

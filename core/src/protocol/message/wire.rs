@@ -28,7 +28,11 @@ impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Geometry { cols, rows, width, height } = Geometry::deserialize(deserializer)?;
         let size = Size::new(cols, rows).map_err(Error::custom)?;
-        Ok(size.with_pixels(width.zip(height).map(|(width, height)| Pixels { width, height })))
+        match (width, height) {
+            (Some(width), Some(height)) => Ok(size.with_pixels(Some(Pixels { width, height }))),
+            (None, None) => Ok(size),
+            _ => Err(Error::custom("`width` and `height` come together or not at all")),
+        }
     }
 }
 

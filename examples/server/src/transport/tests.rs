@@ -137,6 +137,31 @@ async fn peer_that_leaves_ends_the_stream_and_one_that_breaks_off_does_not() {
 }
 
 #[tokio::test]
+async fn cut_inside_a_message_is_a_broken_connection_for_reader_and_writer() {
+    let (mut transport, _, mut browser) = websocket();
+    browser.get_mut().write_all(&[0x82, 0x8a, 0, 0, 0, 0, 1, 2, 3]).unwrap(); // Three bytes of ten.
+    drop(browser);
+    assert!(matches!(transport.next().await, Some(Err(TransportError::Broken(_)))));
+    // Whatever was about to be sent, the peer did nothing that it may not.
+    let sent = transport.send("more".into()).await;
+    assert!(matches!(sent, Err(TransportError::Broken(_))), "{sent:?}");
+}
+
+#[tokio::test]
+async fn sending_to_who_has_said_farewell_is_no_fault_of_theirs() {
+    let (mut transport, _, mut browser) = websocket();
+    let leaving = thread::spawn(move || {
+        browser.close(None).unwrap();
+        while browser.read().is_ok() {}
+    });
+    assert!(transport.next().await.is_none());
+    let sent = transport.send("more".into()).await;
+    assert!(matches!(sent, Err(TransportError::Broken(_))), "{sent:?}");
+    drop(transport);
+    leaving.join().unwrap();
+}
+
+#[tokio::test]
 async fn stranger_who_does_not_read_is_not_waited_for() {
     let (standing, _) = stranger();
     let (server, _native) = UnixStream::pair().unwrap();

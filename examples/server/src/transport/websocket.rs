@@ -145,6 +145,10 @@ impl WebSocket {
         TransportError::Refused(match error {
             Error::Io(error) => return error.into(),
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return io::Error::from(ErrorKind::UnexpectedEof).into(),
+            // Reading has found the end before. That something waited to be sent is not the peer's fault.
+            Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(ProtocolError::SendAfterClosing) => {
+                return io::Error::from(ErrorKind::BrokenPipe).into();
+            }
             Error::Capacity(_) => Refusal::message_long(self.is_proved()),
             error => Refusal::Malformed { what: Quoted::new(error.to_string().as_bytes()) },
         })

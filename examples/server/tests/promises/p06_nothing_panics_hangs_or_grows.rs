@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use orchflow_core::limits::{FRAME_MAX, TITLE_CHARS_MAX};
-use orchflow_core::protocol::message::{Act, Attach, Close, Control, ErrorCode, Hello, Input, Message, Spawn, Start};
+use orchflow_core::protocol::message::{Act, Attach, Close, Control, ErrorCode, Hello, Input, Message, Policy, Spawn, Start};
 use orchflow_core::protocol::token::Role;
 
 use crate::neighbour::Neighbour;

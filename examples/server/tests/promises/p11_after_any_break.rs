@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use orchflow_core::limits::HISTORY_BYTES;
 use orchflow_core::peer::client::{ClientOptions, Event};
 use orchflow_core::protocol::frame::StreamId;
-use orchflow_core::protocol::message::{Attach, Ended, Gap, GapReason, Spawn, Start};
+use orchflow_core::protocol::message::{Attach, Ended, Gap, GapReason, Policy, Spawn, Start};
 use orchflow_core::protocol::token::{Pass, Role, Token};
 use orchflow_examples::remote::{Address, Remote};
 
