@@ -6,6 +6,7 @@ mod dice;
 mod golden;
 mod mutations;
 mod net;
+mod overload;
 mod refusals;
 mod returns;
 mod rig;

@@ -13,8 +13,8 @@ use orchflow_core::peer::server::{ServerPeer, World};
 use orchflow_core::protocol::frame::{FrameDecoder, StreamId};
 use orchflow_core::protocol::message::{ErrorCode, InstanceId};
 use orchflow_core::protocol::token::Token;
-use orchflow_core::pty::Command;
 use orchflow_core::pty::scripted::ScriptedPtys;
+use orchflow_core::pty::{Command, PtyBackend};
 use orchflow_core::session::SessionOptions;
 use orchflow_core::time::Time;
 
@@ -50,8 +50,13 @@ macro_rules! world {
 }
 
 impl Server {
-    pub(crate) fn new(ptys: ScriptedPtys, options: HostOptions, mut dice: Dice) -> Server {
-        let hub = Hub::builder().backend(Arc::new(ptys.clone())).events().manual_clock().hosted().unwrap();
+    pub(crate) fn new(ptys: ScriptedPtys, options: HostOptions, dice: Dice) -> Server {
+        Server::over(Arc::new(ptys.clone()), ptys, options, dice)
+    }
+
+    /// One whose terminals come from `backend`, which has those of `ptys`.
+    pub(crate) fn over(backend: Arc<dyn PtyBackend>, ptys: ScriptedPtys, options: HostOptions, mut dice: Dice) -> Server {
+        let hub = Hub::builder().backend(backend).events().manual_clock().hosted().unwrap();
         let mut instance = [0; 16];
         dice.fill(&mut instance);
         let host = Host::new(InstanceId::from_bytes(instance), token(), options);
