@@ -168,7 +168,7 @@ fn retries_are_what_the_file_says() {
 
 enum Step {
     Pass,
-    /// The outcome of what passed as the so-manieth.
+    /// The outcome of what passed, counted from 0.
     End(usize, Outcome),
     Force(Option<Force>),
 }
