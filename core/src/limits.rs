@@ -154,6 +154,9 @@ pub const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// The longest wait before a client dials again: a person who looks on does not give up by then.
 pub const RETRY_MAX: Duration = Duration::from_secs(10);
 
+/// The same for a client that nobody looks at.
+pub const RETRY_UNSEEN_MAX: Duration = Duration::from_secs(30);
+
 /// How long a connection must hold before the waits are short again.
 pub const RETRY_STABLE: Duration = Duration::from_secs(5);
 
@@ -179,3 +182,44 @@ pub const INPUT_AGAIN: Duration = Duration::from_millis(50);
 
 /// Requests a client may have without an answer.
 pub const REQUESTS_MAX: usize = 1024;
+
+// ---- Asking again ----
+
+/// How often a client asks for one thing that is refused for too much load, the first time included: *Site Reliability Engineering*, chapter 21.
+pub const TRIES_MAX: u32 = 3;
+
+/// Retries for a hundred first tries; from the same chapter.
+pub const RETRIES_PERCENT: u32 = 10;
+
+/// Retries a client has at first: a page that comes back with ten tabs can have each asked for again.
+pub const RETRIES_START: u32 = 10;
+
+/// Retries a client can save up.
+pub const RETRIES_KEPT: u32 = 100;
+
+/// How often a client that asks for little has one more retry.
+pub const RETRY_RESERVE: Duration = Duration::from_secs(10);
+
+/// The least wait before a client asks again for what was refused for too much load; a drawn one comes on top, for it might be none.
+pub const AGAIN_LEAST: Duration = Duration::from_millis(250);
+
+/// The longest first wait on top of that.
+pub const AGAIN_FIRST: Duration = Duration::from_millis(250);
+
+/// The newest outcomes that a circuit breaker counts.
+pub const BREAKER_CALLS: usize = 16;
+
+/// No outcome counts for longer.
+pub const BREAKER_WINDOW: Duration = Duration::from_secs(30);
+
+/// Outcomes without which a circuit breaker does not open: one person who tries three times is no reason.
+pub const BREAKER_CALLS_LEAST: usize = 5;
+
+/// Failures in a hundred with which it opens.
+pub const BREAKER_FAILURES_PERCENT: usize = 50;
+
+/// How long it is open at first: a person looks up and tries again.
+pub const BREAKER_OPEN_FIRST: Duration = Duration::from_secs(1);
+
+/// How long it is open at most: who closes something to make room does not wait for longer.
+pub const BREAKER_OPEN_MAX: Duration = Duration::from_secs(10);

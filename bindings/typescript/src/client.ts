@@ -6,7 +6,8 @@
  */
 
 import type { Challenge, ErrorCode, Geometry, Policy, Role, SessionInfo, Spawn, Start, Welcome } from "./bodies.js";
-import { Backoff } from "./backoff.js";
+import { Backoff, SCHEDULE, seedOf } from "./backoff.js";
+import { Breaker } from "./breaker.js";
 import { sameBytes } from "./bytes.js";
 import { Emitter } from "./emitter.js";
 import { type Env, platformEnv } from "./env.js";
@@ -21,7 +22,7 @@ import {
   NUDGE_MS,
   RETRY_HIDDEN_MAX_MS,
   RETRY_MAX_MS,
-  STABLE_MS,
+  RETRY_OFFLINE_MS,
   STREAMS_MAX,
 } from "./limits.js";
 import { type Identity, Link, type LinkEnd } from "./link.js";
@@ -55,8 +56,8 @@ export type ClientState =
   | { readonly phase: "idle" }
   | { readonly phase: "connecting" }
   | { readonly phase: "online"; readonly role: Role }
-  /** The link broke; the next attempt is at `retryAt`, on the clock of the environment (`performance.now()`). */
-  | { readonly phase: "waiting"; readonly retryAt: number; readonly reason: string }
+  /** The link broke; the next attempt is at `retryAt`, on the clock of the environment (`performance.now()`). `offline`: as the host says. */
+  | { readonly phase: "waiting"; readonly retryAt: number; readonly reason: string; readonly offline: boolean }
   /** No attempt follows. */
   | { readonly phase: "stopped"; readonly code: StopCode; readonly reason: string };
 
@@ -85,11 +86,13 @@ export interface AttachOptions {
 export class Client extends Emitter<ClientEvents> {
   /** The round trip to the server. */
   readonly network = new Hop();
+  /** Opens when the server refuses new sessions for too much load again and again; `spawn` and `attach` then fail without asking it. */
+  readonly breaker = new Breaker();
   readonly #options: ClientOptions;
   readonly #url: string;
   readonly #authority: string;
   readonly #env: Env;
-  readonly #backoff = new Backoff();
+  readonly #backoff: Backoff;
   readonly #requests: Requests;
   readonly #sessions = new Map<number, Session>();
   readonly #host: SessionHost;
@@ -97,12 +100,11 @@ export class Client extends Emitter<ClientEvents> {
   #pass: Pass | undefined;
   #link: Link | undefined;
   #identity: Identity | undefined;
-  #hidden = false;
+  #offline = false;
   /** Whether a second try follows: the token may have been read too early, and a bug of either side may have passed. */
   #mayReread = true;
   #mayStumble = true;
   #cancelRetry = (): void => {};
-  #cancelStable = (): void => {};
   #cancelDrain: (() => void) | undefined;
   #lastStream = 0;
 
@@ -113,7 +115,8 @@ export class Client extends Emitter<ClientEvents> {
     this.#url = String(options.url);
     this.#authority = authorityOf(options.url);
     this.#env = options.env ?? platformEnv(options.WebSocket);
-    this.#requests = new Requests((stream, message) => this.#send(stream, message));
+    this.#backoff = new Backoff(SCHEDULE, seedOf(this.#env));
+    this.#requests = new Requests(this.#env, this.breaker, (stream, message) => this.#send(stream, message));
     this.#host = this.#hostOfSessions();
   }
 
@@ -145,8 +148,19 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Whether nobody looks; attempts may then lie further apart. */
   set hidden(hidden: boolean) {
-    this.#hidden = hidden;
+    this.#backoff.maxMs = hidden ? RETRY_HIDDEN_MAX_MS : RETRY_MAX_MS;
     if (!hidden) this.nudge();
+  }
+
+  /**
+   * Whether the platform says that there is no network. Attempts then lie as far apart as they ever do, for it may be wrong; once there is
+   * one again, one follows at once, and short waits after it.
+   */
+  set offline(offline: boolean) {
+    this.#offline = offline;
+    if (!offline) this.#backoff.reset();
+    if (offline && this.#state.phase === "waiting") this.#wait(RETRY_OFFLINE_MS, this.#state.reason);
+    else this.nudge();
   }
 
   /** Leaves for good. Sessions on the server go on. */
@@ -226,10 +240,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#identity = { client: welcome.client.slice(), secret: welcome.secret.slice(), instance: instance.slice() };
     this.#become({ phase: "online", role: welcome.role });
     this.#mayReread = true;
-    this.#cancelStable = this.#env.after(STABLE_MS, () => {
-      this.#backoff.reset();
-      this.#mayStumble = true;
-    });
+    this.#backoff.handleUp(this.#env.now());
     if (!isSame) {
       for (const session of waiting) session.lose("lost", "the server was started anew, and this session is gone");
     }
@@ -241,16 +252,23 @@ export class Client extends Emitter<ClientEvents> {
 
   #ended(end: LinkEnd): void {
     this.#link = undefined;
-    this.#cancelStable();
     this.#cancelDrain?.();
     this.#cancelDrain = undefined;
     for (const session of this.sessions) session.suspend();
+    const now = this.#env.now();
+    this.#mayStumble ||= this.#backoff.isStable(now);
     const { reason, stop, retryMs } = judge(end);
     if (stop !== undefined && !this.#forgives(stop)) return this.#stop(stop, reason);
-    const jitter = this.#backoff.next(this.#env.random(), this.#hidden ? RETRY_HIDDEN_MAX_MS : RETRY_MAX_MS);
-    const delay = (retryMs ?? 0) + jitter;
-    this.#become({ phase: "waiting", retryAt: this.#env.now() + delay, reason });
-    this.#cancelRetry = this.#env.after(delay, () => this.#attempt());
+    // Without a network no attempt is made that would count.
+    if (this.#offline) return this.#wait(Math.max(RETRY_OFFLINE_MS, retryMs ?? 0), reason);
+    this.#wait(this.#backoff.handleDown(now, retryMs), reason);
+  }
+
+  /** Makes the next attempt after `ms`. */
+  #wait(ms: number, reason: string): void {
+    this.#cancelRetry();
+    this.#cancelRetry = this.#env.after(ms, () => this.#attempt());
+    this.#become({ phase: "waiting", retryAt: this.#env.now() + ms, reason, offline: this.#offline });
   }
 
   /** Whether a reason to stop is worth one more try. */
@@ -270,7 +288,6 @@ export class Client extends Emitter<ClientEvents> {
     // Whoever took our place keeps it: should we be asked to come back, then as somebody new.
     if (code === "replaced" && this.#identity) this.#identity = { ...this.#identity, client: undefined };
     this.#cancelRetry();
-    this.#cancelStable();
     this.#link = undefined;
     this.#become({ phase: "stopped", code, reason });
     this.#requests.fail(new RequestError("closed", reason));

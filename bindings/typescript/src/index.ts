@@ -7,6 +7,9 @@
 export { type AttachOptions, Client, type ClientEvents, type ClientOptions, type ClientState, type StopCode } from "./client.js";
 export { type Output, Session, type SessionEnd, type SessionEvents, type SessionState } from "./session.js";
 export { RequestError } from "./requests.js";
+export { Backoff, SCHEDULE, type Schedule } from "./backoff.js";
+export { BUDGET, type BudgetOptions, RetryBudget } from "./budget.js";
+export { BREAKER, Breaker, type BreakerOptions, type BreakerState, type Outcome, type Refused } from "./breaker.js";
 export { ProtocolError } from "./error.js";
 export { cleanLabel } from "./label.js";
 export { cleanPaste, pasteBytes } from "./paste.js";

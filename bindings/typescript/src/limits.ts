@@ -81,3 +81,45 @@ export const STABLE_MS = 5_000;
 
 /** Asked on waking whether the link still lives, a server has this long to answer, in milliseconds. */
 export const NUDGE_MS = 2_000;
+
+/** How far apart attempts lie while the platform says that there is no network, in milliseconds: it may be wrong. */
+export const RETRY_OFFLINE_MS = 30_000;
+
+/** How often one thing is asked for that is refused for too much load, the first time included. */
+export const TRIES_MAX = 3;
+
+/** Retries for a hundred first tries. */
+export const RETRIES_PERCENT = 10;
+
+/** Retries there are at first. */
+export const RETRIES_START = 10;
+
+/** Retries that can be saved up. */
+export const RETRIES_KEPT = 100;
+
+/** How often a client that asks for little has one more retry, in milliseconds. */
+export const RETRY_RESERVE_MS = 10_000;
+
+/** The least wait before it is asked again, in milliseconds; a drawn one comes on top, for it might be none. */
+export const AGAIN_LEAST_MS = 250;
+
+/** The longest first wait on top of that, in milliseconds. */
+export const AGAIN_FIRST_MS = 250;
+
+/** The newest outcomes that a circuit breaker counts. */
+export const BREAKER_CALLS = 16;
+
+/** No outcome counts for longer, in milliseconds. */
+export const BREAKER_WINDOW_MS = 30_000;
+
+/** Outcomes without which it does not open. */
+export const BREAKER_CALLS_LEAST = 5;
+
+/** Failures in a hundred with which it opens. */
+export const BREAKER_FAILURES_PERCENT = 50;
+
+/** How long it is open at first, in milliseconds. */
+export const BREAKER_OPEN_FIRST_MS = 1_000;
+
+/** How long it is open at most, in milliseconds. */
+export const BREAKER_OPEN_MAX_MS = 10_000;

@@ -1,8 +1,16 @@
 /**
  * What was asked and is not answered: kept over a broken link, and asked again where that does no harm.
+ *
+ * What is refused because the server has too much to do is asked again too, a few times, within a budget; once that happens again and
+ * again a breaker opens, and what would open a session is refused here, without asking.
  */
 
+import { Backoff, seedOf } from "./backoff.js";
 import type { ErrorCode } from "./bodies.js";
+import type { Breaker, Outcome } from "./breaker.js";
+import { RetryBudget } from "./budget.js";
+import type { Env } from "./env.js";
+import { AGAIN_FIRST_MS, AGAIN_LEAST_MS, RETRY_MAX_MS } from "./limits.js";
 import type { Message } from "./messages.js";
 
 /** Requests that may be unanswered at a time. */
@@ -14,11 +22,14 @@ export class RequestError extends Error {
   readonly code: ErrorCode | "uncertain" | "lost" | "closed" | "queue_full";
   /** Whether the same may succeed later, unchanged. */
   readonly retryable: boolean;
+  /** Not before then, on the clock of the environment (`performance.now()`), where that is known: until then nobody is asked. */
+  readonly retryAt: number | undefined;
 
-  constructor(code: RequestError["code"], message: string, retryable = false) {
+  constructor(code: RequestError["code"], message: string, retryable = false, retryAt?: number) {
     super(message);
     this.code = code;
     this.retryable = retryable;
+    this.retryAt = retryAt;
   }
 }
 
@@ -36,8 +47,12 @@ export interface Asker {
 
 interface Pending extends Asker {
   readonly stream: number;
-  readonly request: Request;
+  request: Request;
   sent: boolean;
+  /** How often it was tried. */
+  tries: number;
+  /** Of the breaker, where it asks that. */
+  ticket: number | undefined;
 }
 
 /** The requests of one client. */
@@ -45,22 +60,44 @@ export class Requests {
   readonly #pending = new Map<number, Pending>();
   #last = 0;
   readonly #send: (stream: number, message: Message) => boolean;
+  readonly #env: Env;
+  readonly #breaker: Breaker;
+  readonly #budget = new RetryBudget();
+  readonly #waits: Backoff;
 
   /** `send` answers whether there was a connection. */
-  constructor(send: (stream: number, message: Message) => boolean) {
+  constructor(env: Env, breaker: Breaker, send: (stream: number, message: Message) => boolean) {
+    this.#env = env;
+    this.#breaker = breaker;
     this.#send = send;
+    this.#waits = new Backoff({ firstMs: AGAIN_FIRST_MS, maxMs: RETRY_MAX_MS, stableMs: 0 }, seedOf(env));
   }
 
-  /** Asks now, or once there is a connection. Returns the request's number. */
-  ask(stream: number, question: Question, asker: Asker): number {
+  /** Asks now, or once there is a connection; what `opens` a session, if the breaker lets it. Returns the request's number. */
+  ask(stream: number, question: Question, asker: Asker, opens = false): number {
     if (this.#pending.size >= REQUESTS_MAX) {
       asker.failed(new RequestError("queue_full", `${REQUESTS_MAX} requests wait for an answer: wait for some`, true));
       return 0;
     }
+    const passed = opens ? this.#breaker.pass(this.#env.now()) : undefined;
+    if (typeof passed === "object") {
+      const error = new RequestError("overloaded", "the server has refused this again and again: nobody is asked for a while", true, passed.until);
+      queueMicrotask(() => asker.failed(error)); // As an answer comes: not before one can listen.
+      return 0;
+    }
+    this.#budget.handleFirstTry();
+    const pending = { stream, request: { ...question, number: 0 } as Request, sent: false, tries: 1, ticket: passed, answered: asker.answered, failed: asker.failed };
+    this.#put(pending);
+    pending.sent = this.#send(stream, pending.request);
+    return pending.request.number;
+  }
+
+  /** Gives it a new number. */
+  #put(pending: Pending): void {
     this.#last += 1;
-    const request = { ...question, number: this.#last } as Request;
-    this.#pending.set(this.#last, { stream, request, sent: this.#send(stream, request), answered: asker.answered, failed: asker.failed });
-    return this.#last;
+    pending.request = { ...pending.request, number: this.#last };
+    pending.sent = false;
+    this.#pending.set(this.#last, pending);
   }
 
   /** An answer has come. Lists come in several; the last one takes the request away. */
@@ -68,9 +105,47 @@ export class Requests {
     const pending = this.#pending.get(number);
     if (pending === undefined) return false;
     if (!(message.type === "Sessions" && message.more)) this.#pending.delete(number);
-    if (message.type === "Error") pending.failed(new RequestError(message.code, message.message, message.retryable));
-    else pending.answered(message);
+    if (message.type !== "Error") {
+      if (REPEATABLE.has(pending.request.type)) this.#waits.reset();
+      this.#settle(pending, "success");
+      pending.answered(message);
+      return true;
+    }
+    const { code, message: text, retryable } = message;
+    const isOverloaded = code === "overloaded" && retryable;
+    const opens = pending.ticket !== undefined;
+    this.#settle(pending, isOverloaded ? "failure" : "success");
+    if (!isOverloaded || !this.#keeps(pending, opens)) pending.failed(new RequestError(code, text, retryable));
     return true;
+  }
+
+  /** Whether a refused request is asked again, under a new number, and who asked need not know. */
+  #keeps(pending: Pending, opens: boolean): boolean {
+    const now = this.#env.now();
+    if (!REPEATABLE.has(pending.request.type)) return false;
+    if (opens && this.#breaker.state(now) !== "closed") return false;
+    if (!this.#budget.take(pending.tries, now)) return false;
+    const passed = opens ? this.#breaker.pass(now) : undefined;
+    if (typeof passed === "number") pending.ticket = passed;
+    pending.tries += 1;
+    this.#put(pending);
+    this.#env.after(this.#waits.handleDown(now, AGAIN_LEAST_MS), () => {
+      // Unless another connection has carried it meanwhile, or nobody wants it any longer.
+      if (!pending.sent && this.#pending.get(pending.request.number) === pending) pending.sent = this.#send(pending.stream, pending.request);
+    });
+    return true;
+  }
+
+  /** Tells the breaker, once. */
+  #settle(pending: Pending, outcome: Outcome): void {
+    if (pending.ticket !== undefined) this.#breaker.handle(pending.ticket, outcome, this.#env.now());
+    pending.ticket = undefined;
+  }
+
+  #drop(pending: Pending, error: RequestError): void {
+    this.#pending.delete(pending.request.number);
+    this.#settle(pending, "neither");
+    pending.failed(error);
   }
 
   /** Calls one off; its answer, if it comes, is nobody's. */
@@ -92,12 +167,12 @@ export class Requests {
       if (number > upTo) continue;
       const error = pending.sent ? unrepeatable(pending.request, known, same) : undefined;
       if (error !== undefined) {
-        this.#pending.delete(number);
-        pending.failed(error);
+        this.#drop(pending, error);
       } else if (pending.sent && pending.request.type !== "Spawn") {
         // Only a Spawn is known by its number; anything else that is asked again is another request.
         this.#pending.delete(number);
-        this.ask(pending.stream, pending.request, pending);
+        this.#put(pending);
+        pending.sent = this.#send(pending.stream, pending.request);
       } else if (this.#pending.has(number)) {
         pending.sent = this.#send(pending.stream, pending.request);
       }
@@ -106,20 +181,19 @@ export class Requests {
 
   /** A stream has ended: what was asked about it is not answered any more. */
   end(stream: number): void {
-    for (const [number, pending] of [...this.#pending]) {
-      if (pending.stream !== stream || stream === 0) continue;
-      this.#pending.delete(number);
-      pending.failed(new RequestError("ended", "the session has ended, or is watched no longer"));
+    for (const pending of [...this.#pending.values()]) {
+      if (pending.stream === stream && stream !== 0) this.#drop(pending, new RequestError("ended", "the session has ended, or is watched no longer"));
     }
   }
 
   /** Nothing will be answered any more. */
   fail(error: RequestError): void {
-    const all = [...this.#pending.values()];
-    this.#pending.clear();
-    for (const pending of all) pending.failed(error);
+    for (const pending of [...this.#pending.values()]) this.#drop(pending, error);
   }
 }
+
+/** What may be carried out late and in any order. */
+const REPEATABLE: ReadonlySet<string> = new Set(["Spawn", "Attach", "List"]);
 
 /** Why a request whose answer was lost must not be sent again, if so. */
 function unrepeatable(request: Request, known: boolean, same: boolean): RequestError | undefined {

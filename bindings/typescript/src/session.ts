@@ -6,7 +6,7 @@
  */
 
 import type { Act, ExitStatus, GapReason, Geometry, Policy, Role, Signal, Start, Target, Viewers } from "./bodies.js";
-import { Backoff } from "./backoff.js";
+import { Backoff, seedOf } from "./backoff.js";
 import { Emitter } from "./emitter.js";
 import type { Env } from "./env.js";
 import { ProtocolError } from "./error.js";
@@ -104,7 +104,7 @@ export class Session extends Emitter<SessionEvents> {
   #held: (() => void)[] | undefined = [];
 
   readonly #inputs: Inputs;
-  readonly #retry = new Backoff(50);
+  readonly #retry: Backoff;
   #cancelRetry: (() => void) | undefined;
   /** The server's moment of the newest acknowledged input, until output follows. */
   #settledAt: bigint | undefined;
@@ -120,6 +120,7 @@ export class Session extends Emitter<SessionEvents> {
     this.stream = stream;
     this.#opening = opening;
     this.#inputs = new Inputs(host.queueBytesMax);
+    this.#retry = new Backoff({ firstMs: 50, maxMs: RETRY_INPUT_MS_MAX, stableMs: 0 }, seedOf(host.env));
     this.opened = new Promise((resolve, reject) => {
       this.#opened = () => resolve(this);
       this.#refused = reject;
@@ -362,16 +363,19 @@ export class Session extends Emitter<SessionEvents> {
 
   #open(): void {
     if (this.#window !== undefined) this.#opening = { ...this.#opening, size: this.#window };
-    this.#host.requests.ask(this.stream, this.#opening, {
-      answered: (message) => {
+    // One that comes back is not kept from it by what new ones met with.
+    const isNew = this.#state === "opening";
+    const asker = {
+      answered: (message: Message): void => {
         if (message.type === "Spawned") this.#spawned(message);
         else if (message.type === "Attached") this.#attached(message);
       },
-      failed: (error) => {
+      failed: (error: RequestError): void => {
         const why = this.#state === "waiting" ? "lost" : "refused";
-        this.#finish({ why, code: error.code, message: error.message }, true);
+        this.#finish({ why, code: error.code, message: error.message }, true, error);
       },
-    });
+    };
+    this.#host.requests.ask(this.stream, this.#opening, asker, isNew);
   }
 
   #spawned({ session, pid, size, replies }: MessageOf<"Spawned">): void {
@@ -489,7 +493,7 @@ export class Session extends Emitter<SessionEvents> {
     if (!retryable) return this.pump();
     const { env } = this.#host;
     this.#cancelRetry?.();
-    this.#cancelRetry = env.after(this.#retry.next(env.random(), RETRY_INPUT_MS_MAX), () => {
+    this.#cancelRetry = env.after(this.#retry.handleDown(env.now()), () => {
       this.#cancelRetry = undefined;
       this.pump();
     });
@@ -526,14 +530,14 @@ export class Session extends Emitter<SessionEvents> {
     this.emit("title", clean);
   }
 
-  #finish(end: SessionEnd, isFree = false): void {
+  #finish(end: SessionEnd, isFree = false, error?: RequestError): void {
     if (this.#state === "ended") return;
     this.#end = end;
     const bytes = this.#inputs.clear();
     this.suspend();
     this.#become("ended");
     if (bytes > 0) this.emit("inputLost", { bytes, why: "ended", message: "the session ended first" });
-    this.#refused(end.why === "exit" ? new RequestError("ended", "the session has ended") : new RequestError(end.code ?? "closed", end.message));
+    this.#refused(error ?? (end.why === "exit" ? new RequestError("ended", "the session has ended") : new RequestError(end.code ?? "closed", end.message)));
     this.#inOrder("ended", end);
     if (isFree) this.#host.freed(this.stream);
   }

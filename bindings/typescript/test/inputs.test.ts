@@ -3,7 +3,6 @@
  */
 
 import { describe, expect, test } from "vitest";
-import { Backoff } from "../src/backoff.js";
 import { Inputs } from "../src/inputs.js";
 import { INPUT_FRAME_BYTES } from "../src/limits.js";
 import { cleanLabel } from "../src/label.js";
@@ -91,16 +90,6 @@ describe("inputs", () => {
     const next = inputs.take(WINDOW, 0);
     expect([next?.sequence, text(next)]).toEqual([1, "kept"]);
   });
-});
-
-test("delays are drawn from ranges that double up to the longest", () => {
-  const backoff = new Backoff();
-  expect([1, 2, 3, 4].map(() => backoff.next(1))).toEqual([100, 200, 400, 800]);
-  for (let attempt = 0; attempt < 100; attempt += 1) expect(backoff.next(1)).toBeLessThanOrEqual(10_000);
-  expect(backoff.next(1, 30_000)).toBe(30_000);
-  expect(backoff.next(0)).toBe(0);
-  backoff.reset();
-  expect(backoff.next(0.5)).toBe(50);
 });
 
 describe("pastes", () => {

@@ -3,6 +3,8 @@
 //! Each wait is drawn evenly from nothing to a ceiling (full jitter); the ceiling doubles from try to try. It falls back to the
 //! first only after a connection has held for a while: a server that accepts and dies is not knocked over by its clients.
 //!
+//! Full jitter as in M. Brooker's *Exponential Backoff And Jitter* (AWS Architecture Blog), drawn by SplitMix64 (Steele, Lea and Flood, 2014).
+//!
 //! Deliberately absent: giving up. Who has reason to does not ask again.
 
 use std::time::Duration;
@@ -78,6 +80,11 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         let ceiling = u64::try_from(doubled.min(self.schedule.max).as_nanos()).unwrap_or(u64::MAX);
         now + at_least + Duration::from_nanos(self.draw(ceiling))
+    }
+
+    /// No wait is drawn from more than this any longer: nobody looks, or somebody does again.
+    pub fn set_max(&mut self, max: Duration) {
+        self.schedule.max = max;
     }
 
     /// The circumstances are other ones (the network is back): begin anew with the short waits.

@@ -9,6 +9,7 @@ mod dice;
 mod golden;
 mod mutations;
 mod net;
+mod overload;
 mod policies;
 mod refusals;
 mod returns;

@@ -12,8 +12,8 @@ use orchflow_core::protocol::frame::{Frame, StreamId};
 use orchflow_core::protocol::kind::Kind;
 use orchflow_core::protocol::message::{ErrorCode, Goodbye};
 use orchflow_core::protocol::negotiation::grease_frame;
-use orchflow_core::pty::Command;
 use orchflow_core::pty::scripted::ScriptedPtys;
+use orchflow_core::pty::{Command, PtyBackend};
 use orchflow_core::session::SessionOptions;
 use orchflow_core::time::Time;
 
@@ -30,7 +30,12 @@ const PIPE_BYTES: usize = 256 << 10;
 
 impl Server {
     pub(crate) fn new(ptys: ScriptedPtys, options: HostOptions, dice: Dice) -> Server {
-        let hub = Hub::builder().backend(Arc::new(ptys.clone())).events().manual_clock().hosted().unwrap();
+        Server::with(Arc::new(ptys.clone()), ptys, options, dice)
+    }
+
+    /// One whose terminals come from `backend`, which has those of `ptys`.
+    pub(crate) fn with(backend: Arc<dyn PtyBackend>, ptys: ScriptedPtys, options: HostOptions, dice: Dice) -> Server {
+        let hub = Hub::builder().backend(backend).events().manual_clock().hosted().unwrap();
         let table = Table::new(hub.clone(), Command::new(""), SessionOptions::default());
         Server::over(hub, ptys, table, options, dice)
     }

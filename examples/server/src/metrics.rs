@@ -7,6 +7,7 @@ use orchflow_core::hub::Hub;
 use orchflow_core::hub::serve::ServiceCounts;
 use orchflow_core::metrics::openmetrics::{self, BuildInfo};
 use orchflow_core::protocol::message::ErrorCode;
+use orchflow_core::resilience::BreakerState;
 
 use crate::process::{self, Measure};
 use crate::refusal::{Reason, Refusal};
@@ -101,6 +102,9 @@ impl Metrics {
             "Sessions that can be watched, ended ones included.",
             &mut one(service.sessions as u64),
         );
+        let breaker = |state: BreakerState| (format!("{{state=\"{}\"}}", state.name()), u64::from(state == service.spawn_breaker));
+        let help = "1 for the state of what keeps programs from being started while the system fails at that.";
+        family("terminal_spawn_breaker", "gauge", help, &mut BreakerState::ALL.into_iter().map(breaker));
         family("terminal_connection_panics", "counter", "Connections ended by a bug of the server's.", &mut one(load(&self.panics)));
         for Measure { name, kind, help, value } in process::measures() {
             let Some(value) = value else { continue };
@@ -138,6 +142,8 @@ mod tests {
             "terminal_refusals_total{reason=\"crowded\"} 0",
             "terminal_protocol_refusals_total{code=\"forbidden\"} 2",
             "terminal_protocol_refusals_total{code=\"malformed\"} 0",
+            "terminal_spawn_breaker{state=\"closed\"} 1",
+            "terminal_spawn_breaker{state=\"half_open\"} 0",
             "# UNIT process_resident_memory_bytes bytes",
         ] {
             assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");

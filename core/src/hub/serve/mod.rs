@@ -8,6 +8,7 @@
 
 mod guarded;
 mod link;
+mod spawner;
 mod table;
 mod transport;
 
@@ -23,6 +24,7 @@ use crate::peer::server::{ServerPeer, World};
 use crate::protocol::message::{ErrorCode, Goodbye, InstanceId};
 use crate::protocol::token::Token;
 use crate::pty::Command;
+use crate::resilience::{BreakerState, Force};
 use crate::session::SessionOptions;
 use crate::time::Time;
 use guarded::{Guarded, Wakers};
@@ -89,6 +91,8 @@ pub struct ServiceCounts {
     pub sessions: usize,
     /// Refusals by code.
     pub refusals: BTreeMap<ErrorCode, u64>,
+    /// Whether programs are started now, or are not because the system failed at that again and again.
+    pub spawn_breaker: BreakerState,
 }
 
 impl Service {
@@ -155,7 +159,13 @@ impl Service {
             connections_total: state.connections,
             sessions: state.host.sessions().count(),
             refusals: state.host.refusals().clone(),
+            spawn_breaker: state.table.spawn_breaker(),
         }
+    }
+
+    /// Has programs started, or none, whatever the system says of it; with `None` the breaker decides again.
+    pub fn force_spawn_breaker(&self, force: Option<Force>) {
+        self.shared.state.lock().table.force_spawn_breaker(force);
     }
 }
 

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::spawner::Spawner;
 use crate::host::{LaneId, Started, Terminals};
 use crate::hub::{Hub, Output, Reader, Session};
 use crate::id::SessionId;
-use crate::protocol::message::{ErrorCode, Refusal, Spawn};
-use crate::pty::{Command, Signal, SpawnError, Target};
+use crate::protocol::message::{Refusal, Spawn};
+use crate::pty::{Command, Signal, Target};
+use crate::resilience::{BreakerState, Force};
 use crate::ring::Mode;
 use crate::session::{ResumeError, SessionOptions, Suspension, WriteError};
 use crate::size::Size;
@@ -20,6 +22,7 @@ pub struct Table {
     hub: Hub,
     command: Command,
     options: SessionOptions,
+    spawner: Spawner,
     sessions: BTreeMap<SessionId, Session>,
     readers: BTreeMap<LaneId, Reader>,
 }
@@ -27,7 +30,17 @@ pub struct Table {
 impl Table {
     /// No session yet. Those whose client names no program run `command`; all are like `options` but for their size.
     pub fn new(hub: Hub, command: Command, options: SessionOptions) -> Table {
-        Table { hub, command, options, sessions: BTreeMap::new(), readers: BTreeMap::new() }
+        Table { hub, command, options, spawner: Spawner::default(), sessions: BTreeMap::new(), readers: BTreeMap::new() }
+    }
+
+    /// Whether programs are started now.
+    pub fn spawn_breaker(&self) -> BreakerState {
+        self.spawner.state(self.hub.now())
+    }
+
+    /// Has programs started, or none, whatever the system says of it; `None` leaves it to that again.
+    pub fn force_spawn_breaker(&mut self, force: Option<Force>) {
+        self.spawner.force(force, self.hub.now());
     }
 
     /// The reader of `lane`.
@@ -68,14 +81,8 @@ impl Terminals for Table {
     fn spawn(&mut self, spawn: &Spawn, size: Size) -> Result<Started, Refusal> {
         let command = self.command(spawn);
         let program = command.program().to_string_lossy().into_owned();
-        let session = self.hub.spawn(&command, self.options.size(size)).map_err(|error| {
-            let code = match error {
-                SpawnError::TooManySessions { .. } | SpawnError::Exhausted { .. } => ErrorCode::TooMany,
-                SpawnError::Closed | SpawnError::Forked => ErrorCode::ShuttingDown,
-                _ => ErrorCode::SpawnFailed,
-            };
-            Refusal::new(spawn.number, code, error.to_string())
-        })?;
+        let options = self.options.size(size);
+        let session = self.spawner.spawn(spawn.number, self.hub.now(), || self.hub.spawn(&command, options))?;
         let started = Started { session: session.id(), pid: session.pid(), program };
         self.sessions.insert(session.id(), session);
         Ok(started)

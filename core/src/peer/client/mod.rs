@@ -38,6 +38,7 @@
 //!
 //! Deliberately absent: transports, clocks, randomness, and a file for who it is: a client that is started anew is a new one.
 
+mod again;
 mod entrance;
 mod event;
 mod lane;
@@ -50,7 +51,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::limits::{FRAME_BEFORE_PROOF_MAX, INPUT_KEPT_BYTES, NUMBER_MAX, PROOF_WAIT};
+use crate::limits::{FRAME_BEFORE_PROOF_MAX, INPUT_KEPT_BYTES, NUMBER_MAX, PROOF_WAIT, RETRY_UNSEEN_MAX};
 use crate::protocol::frame::{Frame, FrameError, Frames, StreamId};
 use crate::protocol::kind::Kind;
 use crate::protocol::message::{ClientId, ClientLimits, ErrorCode, Goodbye, InstanceId, Message, ServerLimits};
@@ -58,6 +59,7 @@ use crate::protocol::negotiation::{Features, VERSIONS, Versions};
 use crate::protocol::token::{Pass, ResumeSecret, Role};
 use crate::resilience::{Backoff, Schedule};
 use crate::time::Time;
+use again::Patience;
 use entrance::Call;
 pub use event::{AskError, Breach, Event, InputError, Loss, Past, Welcomed};
 use lane::{Lane, Phase};
@@ -122,6 +124,7 @@ pub struct ClientPeer {
     /// Requests without an answer, by number.
     requests: BTreeMap<u64, Request>,
     last_number: u64,
+    patience: Patience,
     frames: VecDeque<Frame>,
     queued: usize,
     /// Pongs among `frames`.
@@ -174,6 +177,7 @@ impl ClientPeer {
             outboxes: BTreeMap::new(),
             requests: BTreeMap::new(),
             last_number: 0,
+            patience: Patience::new(seed.rotate_left(32)), // Other waits than the link's.
             frames: VecDeque::new(),
             queued: 0,
             pongs: 0,
@@ -251,6 +255,15 @@ impl ClientPeer {
         }
     }
 
+    /// Whether nobody looks: tries may then lie further apart. Once somebody looks again, it dials now.
+    pub fn set_hidden(&mut self, hidden: bool) {
+        self.backoff.set_max(if hidden { RETRY_UNSEEN_MAX } else { self.options.schedule.max });
+        if let (State::Waiting(_), false) = (&self.state, hidden) {
+            self.state = State::Dialling;
+            self.events.push_back(Event::Dial);
+        }
+    }
+
     /// Says goodbye, for good: the server gives its places up. [`dial`](ClientPeer::dial) would come back.
     pub fn leave(&mut self, now: Time) {
         if !self.is_over() {
@@ -319,6 +332,7 @@ impl ClientPeer {
                     self.send_ping(now);
                 }
                 self.try_input_again(now);
+                self.ask_due(now);
             }
             _ => {}
         }
@@ -331,7 +345,7 @@ impl ClientPeer {
             State::Called { since, .. } | State::Proved { since, .. } => Some(since + PROOF_WAIT),
             State::Open => {
                 let silence = self.heard + self.ping_every() * if self.asked { 2 } else { 1 };
-                self.outboxes.values().filter_map(Outbox::poll_timeout).chain([silence]).min()
+                self.outboxes.values().filter_map(Outbox::poll_timeout).chain(self.patience.poll_timeout()).chain([silence]).min()
             }
             State::Dialling | State::Over => None,
         }

@@ -24,6 +24,10 @@ pub(super) struct Request {
     pub(super) message: Message,
     /// Whether any connection has carried it.
     pub(super) sent: bool,
+    /// How often it was tried.
+    pub(super) tries: u32,
+    /// The number its host knows it by.
+    pub(super) told: u64,
 }
 
 impl ClientPeer {
@@ -256,7 +260,8 @@ impl ClientPeer {
     }
 
     fn ask(&mut self, stream: StreamId, number: u64, message: Message) {
-        self.requests.insert(number, Request { stream, message, sent: false });
+        self.patience.handle_first_try();
+        self.requests.insert(number, Request { stream, message, sent: false, tries: 1, told: number });
         if self.is_open() {
             self.send_request(number);
         }

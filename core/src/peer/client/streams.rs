@@ -4,7 +4,9 @@ use super::outbox::Refusal as Given;
 use super::{Breach, ClientPeer, Event, Identity, Loss, Past, Phase, State, Welcomed};
 use crate::protocol::frame::StreamId;
 use crate::protocol::kind::Kind;
-use crate::protocol::message::{Attached, Detached, ErrorCode, InputRefused, InstanceId, Message, Refusal, Spawned, Start, Welcome};
+use crate::protocol::message::{
+    Attached, Detached, ErrorCode, InputRefused, InstanceId, Message, Refusal, Sessions, Spawned, Start, Welcome,
+};
 use crate::time::Time;
 
 type Taken = Result<(), Breach>;
@@ -26,19 +28,23 @@ impl ClientPeer {
             Message::Ping { echo } => self.send_pong(echo),
             Message::Pong { echo } => self.take_pong(echo, sent, now),
             Message::Goodbye(goodbye) => self.lose(Loss::Goodbye(*goodbye), now),
-            Message::Error(refusal) => self.take_refusal(stream, refusal),
+            Message::Error(refusal) => {
+                if !self.keeps(&refusal, now) {
+                    self.take_refusal(stream, refusal);
+                }
+            }
             Message::Done { number } => {
                 if self.requests.remove(&number).is_some() {
                     self.events.push_back(Event::Done { number });
                 }
             }
             Message::Sessions(sessions) => {
-                let is_known = match sessions.more {
-                    true => self.requests.contains_key(&sessions.number),
-                    false => self.requests.remove(&sessions.number).is_some(),
-                };
-                if is_known {
-                    self.events.push_back(Event::Sessions(sessions));
+                if let Some(told) = self.requests.get(&sessions.number).map(|request| request.told) {
+                    if !sessions.more {
+                        self.requests.remove(&sessions.number);
+                        self.patience.handle_success();
+                    }
+                    self.events.push_back(Event::Sessions(Sessions { number: told, ..sessions }));
                 }
             }
             Message::Spawned(spawned) => return self.take_spawned(stream, spawned),
@@ -172,7 +178,7 @@ impl ClientPeer {
             if matches!(request.message, Message::Spawn(_)) {
                 self.lanes.remove(&request.stream);
             }
-            self.events.push_back(Event::Unanswered { stream: request.stream, number });
+            self.events.push_back(Event::Unanswered { stream: request.stream, number: request.told });
         }
     }
 
@@ -180,6 +186,7 @@ impl ClientPeer {
     pub(super) fn suspend_streams(&mut self) {
         self.outboxes.values_mut().for_each(super::Outbox::handle_break);
         self.listed.clear();
+        self.patience.handle_break();
         let streams: Vec<StreamId> = self.lanes.keys().copied().collect();
         for stream in streams {
             let Some(lane) = self.lanes.get_mut(&stream) else { continue };
@@ -202,6 +209,7 @@ impl ClientPeer {
         let (Some(_), Some(lane)) = (asked, self.lanes.get_mut(&stream)) else {
             return Err(Breach::Unexpected { kind: Kind::Spawned, stream });
         };
+        self.patience.handle_success();
         lane.open(spawned.session, 0);
         self.events.push_back(Event::Spawned { stream, spawned });
         self.outboxes.remove(&spawned.session); // Its number is new, whatever there was.
@@ -234,6 +242,7 @@ impl ClientPeer {
         } else {
             lane.open(attached.session, attached.start)
         }
+        self.patience.handle_success();
         let (session, settled) = (attached.session, attached.input);
         self.events.push_back(Event::Attached { stream, attached });
         self.open_outbox(session, stream, settled).map_err(|sent| Breach::Sequence { stream, sent, found: settled })?;
@@ -260,13 +269,14 @@ impl ClientPeer {
         }
     }
 
-    pub(super) fn take_refusal(&mut self, stream: StreamId, refusal: Refusal) {
+    pub(super) fn take_refusal(&mut self, stream: StreamId, mut refusal: Refusal) {
         let is_returning = self.lanes.get(&stream).is_some_and(|lane| lane.phase == Phase::Returning);
         if refusal.number == 0 && is_returning {
             let detached = Detached { number: 0, code: Some(refusal.code), message: refusal.message };
             return self.take_detached(stream, detached);
         }
-        if refusal.number > 0 && self.requests.remove(&refusal.number).is_none() {
+        let request = self.requests.remove(&refusal.number);
+        if refusal.number > 0 && request.is_none() {
             return;
         }
         match self.lanes.get(&stream).map(|lane| lane.phase) {
@@ -277,6 +287,7 @@ impl ClientPeer {
             Some(Phase::Closing(number)) if number == refusal.number => self.end_stream(stream, false),
             _ => {}
         }
+        refusal.number = request.map_or(refusal.number, |request| request.told);
         self.events.push_back(Event::Refused { stream, refusal });
     }
 

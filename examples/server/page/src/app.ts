@@ -97,7 +97,11 @@ export class App {
     document.addEventListener("visibilitychange", () => {
       if (this.#client) this.#client.hidden = document.hidden;
     });
-    window.addEventListener("online", () => this.#client?.nudge());
+    for (const event of ["online", "offline"]) {
+      window.addEventListener(event, () => {
+        if (this.#client) this.#client.offline = event === "offline";
+      });
+    }
     this.#look();
   }
 
@@ -119,6 +123,7 @@ export class App {
     this.#home.connecting(undefined);
     client.on("state", (state) => this.#state(client, state));
     client.on("latency", () => this.#connection.measured(client, () => this.#active?.session));
+    if (!navigator.onLine) client.offline = true;
     client.connect();
   }
 

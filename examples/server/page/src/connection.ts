@@ -77,7 +77,9 @@ export class Connection {
     const { phase } = this.#state;
     const seconds = phase === "waiting" ? Math.ceil((this.#state.retryAt - performance.now()) / 1000) : 0;
     const when = seconds > 0 ? ` in ${seconds} s` : " …";
-    set(this.#text, `Reconnecting${when}`);
+    // A browser that says so may be wrong: it is tried again even so.
+    const isOffline = phase === "waiting" && this.#state.offline;
+    set(this.#text, isOffline ? `This device is offline. Trying again${when}` : `Reconnecting${when}`);
     const waiting = this.#unsettled();
     set(this.#why, waiting > 0 ? `Nothing is lost. What you type is kept: ${size(waiting)} to send.` : "Nothing is lost. Programs go on, and what you type is kept.");
     this.#retry.hidden = phase !== "waiting";

@@ -343,6 +343,19 @@ describe("a broken link", () => {
     await eventually(() => expect(typed()).toBe("ls\r"));
   });
 
+  test("is told in words where the browser has no network, and mended as soon as it has", async () => {
+    await open();
+    served.isDown = true;
+    await page.evaluate(() => window.dispatchEvent(new Event("offline")));
+    cut();
+    await page.waitForSelector("text=This device is offline");
+    served.isDown = false;
+    await page.evaluate(() => window.dispatchEvent(new Event("online")));
+    await page.waitForSelector(".banner", { state: "hidden", timeout: 5_000 }); // The next try was half a minute away.
+    await type(page, "ls");
+    await eventually(() => expect(typed()).toBe("ls\r"));
+  });
+
   test("to a server that was started anew ends the tab, and says why", async () => {
     await open();
     served.server.restart();
