@@ -38,7 +38,7 @@ pub(crate) struct Person {
     pub(crate) hung_up: bool,
     /// Since when the server knows that its link is gone; a server that heard nothing of that finds out when it comes back.
     pub(crate) missed: Option<Time>,
-    /// Its link was slow or worse at some time, so that what it rendered was not heard of.
+    /// Its link is too thin for what may wait for it, or was slow or worse at some time, so that what it rendered was not heard of.
     pub(crate) is_slow: bool,
     /// It said goodbye, so that nothing is kept for it.
     pub(crate) left: bool,
@@ -90,6 +90,8 @@ impl Person {
         options.limits.credit = Credit::new(world.credit);
         options.input_bytes_max = 64 << 10;
         let credit = Credit::new(world.credit).min(HostOptions::default().limits.credit);
+        // What one renders while others have patience, at a credit for each round trip.
+        let rendered = u128::from(credit.high_bytes()) * STALL_MAX.as_nanos() / (2 * world.latency).as_nanos();
         Person {
             client: ClientPeer::new(options, seed),
             decoder: FrameDecoder::new(4096),
@@ -102,7 +104,7 @@ impl Person {
             dials: false,
             hung_up: false,
             missed: None,
-            is_slow: false,
+            is_slow: rendered < 2 * world.high_bytes as u128,
             left: false,
             credit: u64::from(credit.high_bytes()),
         }
@@ -181,7 +183,8 @@ impl Person {
             assert!(matches!(goodbye.code, Replaced | Timeout), "law 8: a server of ours turned one of ours away: {goodbye:?}");
         }
         for place in self.places.values_mut().filter(|place| place.is_open) {
-            (place.is_open, place.excused) = (false, false);
+            // Where nothing was shown yet, word of what it may miss can have been lost with the link.
+            (place.is_open, place.excused) = (false, place.excused && place.at == place.start);
         }
     }
 

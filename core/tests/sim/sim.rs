@@ -395,7 +395,7 @@ impl Sim {
 pub(crate) const GATES: usize = 4;
 
 /// Programs there are, and how many bytes each says if that depends on nobody.
-pub(crate) const PROGRAMS: [(&str, Option<u64>); 9] = [
+pub(crate) const PROGRAMS: [(&str, Option<u64>); 10] = [
     ("cat", None),
     ("lines", None),
     ("flood", Some(700_000)),
@@ -405,6 +405,7 @@ pub(crate) const PROGRAMS: [(&str, Option<u64>); 9] = [
     ("orphan", None),
     ("editor", None),
     ("short", Some(5)),
+    ("late", None),
 ];
 
 fn server(world: &World, dice: &mut Dice) -> Server<Ledger> {
@@ -420,6 +421,7 @@ fn server(world: &World, dice: &mut Dice) -> Server<Ledger> {
         Script::new().orphan("still here", true).wait_gate("g1").print("bye").exit(0),
         Script::new().on_signal(orchflow_core::pty::Signal::Interrupt, "interrupted").report_resizes().cat(),
         Script::new().print("short").exit(7),
+        Script::new().raw().wait_gate("g2").cat(),
     ];
     let ptys = PROGRAMS.into_iter().zip(scripts).fold(ScriptedPtys::new(), |ptys, ((name, _), script)| ptys.with(name, script));
     let recorder = Recorder::new(ptys.clone());

@@ -136,7 +136,7 @@ impl Truth {
 
     /// Whether its program reads whatever is typed.
     pub(crate) fn reads(&self) -> bool {
-        matches!(&self.program[..], "cat" | "lines") && !self.interrupted && !self.disturbed
+        matches!(&self.program[..], "cat" | "lines" | "late") && !self.interrupted && !self.disturbed
     }
 
     /// What the terminal took.

@@ -59,11 +59,11 @@ fn plan() -> Vec<Cut> {
         (dice % sides as u64) as usize
     };
     let mut cut = |number: usize| match number % 5 {
-        0 => Cut::Down(1_000 + throw(800_000)),
+        0 => Cut::Down(1_000 + throw(500_000)),
         1 => Cut::Up(500 + throw(4_000)),
         // Less than a server waits for, whatever else was not acknowledged: who hears nothing on a link asks only after 15 s.
-        2 => Cut::Lost(1_000 + throw(400_000), 1 + throw(16_000)),
-        3 => Cut::BeforeInputAck(throw(20)),
+        2 => Cut::Lost(1_000 + throw(250_000), 1 + throw(16_000)),
+        3 => Cut::BeforeInputAck(throw(8)),
         _ => Cut::Down(1 + throw(700)), // Of the handshake's some 600 bytes.
     };
     (0..CUTS).map(&mut cut).collect()
