@@ -18,13 +18,27 @@ OUTPUT = b"".join(b"%d\r\n" % n for n in range(1, NUMBERS + 1))  # a terminal ma
 LINES = [b"line %d of input\n" % n for n in range(1, 3001)]
 
 
+class Told(Client):
+    """A client that tells when something has come."""
+
+    def __init__(self, link, render, happened):
+        super().__init__(link, render)
+        self.happened = happened
+
+    def take(self, frame):
+        super().take(frame)
+        with self.happened:
+            self.happened.notify_all()
+
+
 class Watched:
     """A client in a thread of its own, with all that it printed."""
 
     def __init__(self, link, *command, at=None):
         self.output, self.result = bytearray(), None
         self.at = at or (lambda watched: None)  # called after each piece of output
-        self.client = Client(link, self.render)
+        self.happened = threading.Condition()
+        self.client = Told(link, self.render, self.happened)
         self.thread = threading.Thread(target=self.run, args=command, daemon=True)
         self.thread.start()
 
@@ -33,16 +47,17 @@ class Watched:
             self.result = self.client.run(*command)
         except Exception as error:
             self.result = error
+        with self.happened:
+            self.happened.notify_all()
 
     def render(self, data):
         self.output += data
         self.at(self)
 
     def until(self, condition, seconds=30):
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end and self.thread.is_alive(), f"waited in vain; {self.result!r}"
-            time.sleep(0.01)
+        with self.happened:
+            assert self.happened.wait_for(lambda: condition() or self.result is not None, seconds), "waited in vain"
+        assert condition(), f"ended before: {self.result!r}"
 
     def end(self, seconds=60):
         self.thread.join(seconds)
@@ -118,7 +133,7 @@ def cuts_lose_nothing(link, text, folder):
             cuts.append(len(watched.output))
             watched.client.connection.cut()
         if number % 10 == 0:
-            time.sleep(0.005)
+            time.sleep(0.005)  # provokes: typing goes on while output comes and the link is cut
     watched.client.type(b"\x04")  # the end of what `cat` reads
     assert watched.end() == {"code": 3}
     assert len(cuts) >= 8, cuts

@@ -9,6 +9,15 @@
 /// The longest control string that a cut is kept out of, in bytes; titles, links and colours are far shorter.
 pub const STRING_MAX: usize = 4 << 10;
 
+/// Where output may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// Wherever a terminal in its first state can.
+    Any,
+    /// Where a line begins, if one does.
+    Begin,
+}
+
 /// What a terminal is in the middle of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -56,22 +65,22 @@ impl State {
 
 /// The first place in `bytes` at or after `from` where a terminal in its first state may go on; their end where there is none.
 ///
-/// `is_start` says that nothing came before them. With `lines` the place is right after a newline, if there is such a one.
+/// `is_start` says that nothing came before them.
 ///
 /// # Examples
 /// ```
-/// # use orchflow_core::flow::safe_cut;
+/// # use orchflow_core::flow::{Lines, safe_cut};
 /// let output = "grün\x1b[31mrot\r\n$ ".as_bytes();
-/// assert_eq!(safe_cut(output, 3, true, false), 4); // Not within the ü,
-/// assert_eq!(safe_cut(output, 6, true, false), 10); // nor within the colour;
-/// assert_eq!(safe_cut(output, 3, true, true), 15); // or where a line begins.
+/// assert_eq!(safe_cut(output, 3, true, Lines::Any), 4); // Not within the ü,
+/// assert_eq!(safe_cut(output, 6, true, Lines::Any), 10); // nor within the colour;
+/// assert_eq!(safe_cut(output, 3, true, Lines::Begin), 15); // or where a line begins.
 /// ```
-pub fn safe_cut(bytes: &[u8], from: usize, is_start: bool, lines: bool) -> usize {
+pub fn safe_cut(bytes: &[u8], from: usize, is_start: bool, lines: Lines) -> usize {
     let mut states = if is_start { vec![State::Ground] } else { UNKNOWN.to_vec() };
     let mut first = None;
     for at in 0..=bytes.len() {
         if at >= from && states == [State::Ground] {
-            if !lines || (at > 0 && bytes[at - 1] == b'\n') {
+            if lines == Lines::Any || (at > 0 && bytes[at - 1] == b'\n') {
                 return at;
             }
             first = first.or(Some(at));
@@ -125,7 +134,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_cut_lies_within_anything(pieces in prop::collection::vec(piece(), 0..60), skip in 0usize..200, from in 0usize..400, lines: bool) {
+        fn no_cut_lies_within_anything(pieces in prop::collection::vec(piece(), 0..60), skip in 0usize..200, from in 0usize..400, any: bool) {
             let mut whole = Vec::new();
             let mut edges = vec![0];
             for piece in pieces {
@@ -136,7 +145,7 @@ mod tests {
             whole.extend(std::iter::repeat_n(b'.', STRING_MAX + 8));
             edges.extend(edges[edges.len() - 1]..=whole.len());
             let skip = skip.min(whole.len());
-            let cut = skip + safe_cut(&whole[skip..], from, skip == 0, lines);
+            let cut = skip + safe_cut(&whole[skip..], from, skip == 0, if any { Lines::Any } else { Lines::Begin });
             prop_assert!(cut >= (skip + from).min(whole.len()));
             prop_assert!(edges.contains(&cut), "{cut} of {:?}", String::from_utf8_lossy(&whole[..cut.min(400)]));
         }
@@ -145,23 +154,23 @@ mod tests {
     #[test]
     fn where_nothing_is_known_what_might_be_a_title_is_passed_over() {
         let output = b"half a title\x07text\nmore\n";
-        assert_eq!(safe_cut(output, 0, false, false), 13);
-        assert_eq!(safe_cut(output, 0, false, true), 18);
+        assert_eq!(safe_cut(output, 0, false, Lines::Any), 13);
+        assert_eq!(safe_cut(output, 0, false, Lines::Begin), 18);
     }
 
     #[test]
     fn a_string_without_an_end_is_text_after_a_while() {
         let mut output = vec![b'x'; 3 * STRING_MAX];
-        assert_eq!(safe_cut(&output, 0, false, false), STRING_MAX + 1);
+        assert_eq!(safe_cut(&output, 0, false, Lines::Any), STRING_MAX + 1);
         output[..2].copy_from_slice(b"\x1b]");
-        assert_eq!(safe_cut(&output, 0, true, false), 0);
-        assert_eq!(safe_cut(&output, 1, true, false), STRING_MAX + 3);
+        assert_eq!(safe_cut(&output, 0, true, Lines::Any), 0);
+        assert_eq!(safe_cut(&output, 1, true, Lines::Any), STRING_MAX + 3);
     }
 
     #[test]
     fn where_there_is_no_place_it_is_the_end() {
-        assert_eq!(safe_cut(b"", 0, false, true), 0);
-        assert_eq!(safe_cut(b"\x1b[31", 1, true, false), 4);
-        assert_eq!(safe_cut(b"abc", 9, true, false), 3);
+        assert_eq!(safe_cut(b"", 0, false, Lines::Begin), 0);
+        assert_eq!(safe_cut(b"\x1b[31", 1, true, Lines::Any), 4);
+        assert_eq!(safe_cut(b"abc", 9, true, Lines::Any), 3);
     }
 }

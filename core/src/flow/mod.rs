@@ -11,7 +11,7 @@ mod cut;
 
 use std::time::Duration;
 
-pub use cut::{STRING_MAX, safe_cut};
+pub use cut::{Lines, STRING_MAX, safe_cut};
 
 use crate::limits::{HIGH_WATER_BYTES, LOW_WATER_BYTES, STALL_MAX};
 use crate::ring::{Mode, Standing};

@@ -204,7 +204,14 @@ impl Host {
         self.tell(session, &Notice::Viewers);
     }
 
-    /// Somebody came or went: the windows of those who are there decide the size.
+    /// Somebody at `lane` types: where the latest window counts, it is that one now.
+    pub fn note_typing(&mut self, session: SessionId, lane: LaneId, terminals: &mut dyn Terminals) {
+        if self.sessions.get_mut(&session).is_some_and(|known| known.take_turn(lane)) {
+            self.fit(session, terminals);
+        }
+    }
+
+    /// The windows of those who are there decide the size.
     pub fn fit(&mut self, session: SessionId, terminals: &mut dyn Terminals) {
         let Some(known) = self.sessions.get(&session) else { return };
         if let Some(size) = known.wanted(self.options.sizes).filter(|size| *size != known.size) {

@@ -162,13 +162,8 @@ impl Known {
         self.wanted(policy)
     }
 
-    /// Somebody at `lane` types. Returns the size that the terminal should have, where that is another because of it.
-    pub fn typed(&mut self, lane: LaneId, policy: SizePolicy) -> Option<Size> {
-        (self.take_turn(lane) && policy == SizePolicy::Latest).then(|| self.wanted(policy))?.filter(|wanted| *wanted != self.size)
-    }
-
-    /// `lane` is the latest to do something. Answers whether somebody else was.
-    fn take_turn(&mut self, lane: LaneId) -> bool {
+    /// `lane` is the latest to type or to change its window. Answers whether somebody else was.
+    pub fn take_turn(&mut self, lane: LaneId) -> bool {
         let is_other = self.latest.replace(lane) != Some(lane);
         if is_other {
             self.turns += 1;
@@ -230,8 +225,8 @@ mod tests {
         let (mut known, wanted) = sizes(SizePolicy::Latest);
         assert_eq!(wanted, [Some(size(200, 20)), Some(size(90, 60)), None]);
         known.size = size(90, 60);
-        assert_eq!(known.typed(lane(2), SizePolicy::Latest), None);
-        assert_eq!(known.typed(lane(1), SizePolicy::Latest), Some(size(200, 20)));
+        assert!(!known.take_turn(lane(2)) && known.take_turn(lane(1)));
+        assert_eq!(known.wanted(SizePolicy::Latest), Some(size(200, 20)));
         known.leave(lane(1), 0, Time::ZERO);
         assert_eq!(known.wanted(SizePolicy::Latest), Some(size(90, 60)));
     }
@@ -240,7 +235,8 @@ mod tests {
     fn everybody_who_types_sees_all_of_the_smallest_and_it_grows_when_they_leave() {
         let (mut known, wanted) = sizes(SizePolicy::Smallest);
         assert_eq!(wanted, [Some(size(200, 20)), Some(size(90, 20)), None]);
-        assert_eq!(known.typed(lane(1), SizePolicy::Smallest), None);
+        known.take_turn(lane(1));
+        assert_eq!(known.wanted(SizePolicy::Smallest), Some(size(90, 20)));
         known.leave(lane(1), 0, Time::ZERO);
         assert_eq!(known.wanted(SizePolicy::Smallest), Some(size(90, 60)));
         known.leave(lane(2), 0, Time::ZERO);
@@ -250,6 +246,7 @@ mod tests {
     #[test]
     fn a_fixed_size_is_nobodys() {
         let (mut known, wanted) = sizes(SizePolicy::Fixed);
-        assert_eq!((wanted, known.typed(lane(1), SizePolicy::Fixed)), ([None; 3], None));
+        known.take_turn(lane(1));
+        assert_eq!((wanted, known.wanted(SizePolicy::Fixed)), ([None; 3], None));
     }
 }

@@ -52,6 +52,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Bytes that wait to be sent, after which a server's driver hears nothing more.
 const ANSWERS_MAX: usize = 4 * READ_MAX;
 
+/// Clients a server knows after a run: five people, each of whom is forgotten now and then by a server that restarts or a Welcome that is lost.
+const CLIENTS_MOST: usize = 64;
+
 /// Things that may happen at the same moment.
 const AT_ONCE_MAX: usize = 10_000;
 
@@ -322,7 +325,7 @@ impl Sim {
             assert!(link.peer.queued() <= limit, "law 4: {} bytes wait for {id:?}, and {limit} may", link.peer.queued());
         }
         let clients = self.server.host.clients.len();
-        assert!(clients <= 64, "law 4: {clients} clients are known, of {}", self.people.len());
+        assert!(clients <= CLIENTS_MOST, "law 4: {clients} clients are known, of {}", self.people.len());
         for (session, truth) in &self.server.table.truths {
             let (input, accepted) = (truth.input(), &truth.accepted);
             let is_whole = truth.interrupted || truth.disturbed || accepted.starts_with(&input);

@@ -1,20 +1,11 @@
 //! Output that a viewer will not get: where it goes on, and how it is told.
 
 use super::{ServerPeer, World};
-use crate::flow::{STRING_MAX, safe_cut};
+use crate::flow::{Lines, STRING_MAX, safe_cut};
 use crate::id::SessionId;
 use crate::limits::TAIL_BYTES;
 use crate::protocol::frame::StreamId;
 use crate::protocol::message::GapReason;
-
-/// Where output may go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lines {
-    /// Wherever a terminal in its first state can.
-    Any,
-    /// Where a line begins, if one does.
-    Begin,
-}
 
 impl ServerPeer {
     /// Output for `stream` is missing. It goes on where the log does; one who fell behind, with the newest lines.
@@ -50,6 +41,6 @@ impl ServerPeer {
         let before = offset.saturating_sub(STRING_MAX as u64 + 1);
         let (begin, bytes) = world.terminals.peek(session, before, (offset - before) as usize + TAIL_BYTES as usize);
         let from = usize::try_from(offset.saturating_sub(begin)).unwrap_or(usize::MAX);
-        begin + safe_cut(&bytes, from, begin == 0, lines == Lines::Begin) as u64
+        begin + safe_cut(&bytes, from, begin == 0, lines) as u64
     }
 }

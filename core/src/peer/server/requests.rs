@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::missed::Lines;
 use super::{ServerPeer, State, World, explain};
+use crate::flow::Lines;
 use crate::host::{Known, Notice};
 use crate::id::SessionId;
 use crate::limits::{SESSIONS_PER_FRAME, TITLE_CHARS_MAX};

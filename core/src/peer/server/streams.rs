@@ -184,7 +184,9 @@ impl ServerPeer {
         let nothing = Input { bytes: Bytes::new(), ..input.clone() };
         let input = if input.reply && !answers { &nothing } else { input };
         let Some(client) = self.client() else { return };
-        self.note_activity(stream, world);
+        if !input.reply {
+            world.host.note_typing(session, id, world.terminals);
+        }
         match world.host.arrive(session, client, input, world.terminals) {
             Arrival::New if input.urgent => world.host.tell(session, &Notice::Interrupted),
             Arrival::New | Arrival::Void => {}
@@ -203,17 +205,6 @@ impl ServerPeer {
     }
 
     // ---- Sizes ----
-
-    /// Somebody types on `stream`: where the latest window counts, it is this one now.
-    fn note_activity(&mut self, stream: StreamId, world: &mut World<'_>) {
-        let Some((session, _)) = self.lane(stream) else { return };
-        let (id, policy) = (self.lane_id(stream), world.host.options.sizes);
-        let wanted = world.host.session_mut(session).and_then(|known| known.typed(id, policy));
-        if let Some(size) = wanted {
-            // Refused where the session has ended; its size is of no importance then.
-            let _ended = world.terminals.resize(session, size);
-        }
-    }
 
     /// The client's window has this size now; `request` is 0 where it did not ask.
     pub(super) fn apply_window(&mut self, stream: StreamId, window: Size, request: u64, world: &mut World<'_>) -> Asked {
