@@ -252,6 +252,9 @@ fn the_latest_window_counts_and_who_types_has_the_latest() {
     net.users[all[0].0].client.write(all[0].1, "x").unwrap();
     net.pass(Duration::from_secs(1));
     assert_eq!(agreed(&net, &all), size(200, 20));
+    net.users[all[1].0].client.reply(all[1].1, "\x1b[?1;2c").unwrap();
+    net.pass(Duration::from_secs(1));
+    assert_eq!(agreed(&net, &all), size(200, 20), "what a terminal answers by itself nobody has typed");
     leave(&mut net, all[0]);
     assert_eq!(agreed(&net, &all[1..]), size(90, 60));
 }
