@@ -221,7 +221,7 @@ impl Frames {
 impl Iterator for Frames {
     type Item = Result<Frame, FrameError>;
 
-    #[inline]
+    #[inline(always)] // The call would cost a sixth of what 4 KiB of output cost both ends: `frame.output_4k` in the benches.
     fn next(&mut self) -> Option<Self::Item> {
         let found = self.rest.len();
         if found == 0 {
