@@ -5,7 +5,8 @@
 //! a hundred, this a factor of about two (`echo.loaded.p99` in the benches).
 //!
 //! What a session said to somebody who types ends the turn at once, so that whoever waits for it on this thread hears it before
-//! the floods are read on. They are not asked for again, but carried over: the next turn begins with them.
+//! the floods are read on. So does the budget of the host, whose other tasks wait, be it for a key that came over a network. Who was not
+//! read yet is not asked for again, but carried over: the next turn begins with them.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -53,11 +54,11 @@ const READABLE: Ready = Ready { read: true, write: false, exit: false };
 pub(super) type Attention = (SessionId, Ready);
 
 impl Core {
-    /// Turns until nothing is ready or `budget` bytes were read.
+    /// Turns until nothing is ready or `budget` bytes were read: with the read that reaches it that is over.
     pub(super) fn dispatch(&self, budget: usize) -> io::Result<Turn> {
         let mut left = budget.max(1);
         loop {
-            let done = self.turn(Some(Duration::ZERO))?;
+            let done = self.turn_within(Some(Duration::ZERO), left)?;
             if done.things == 0 {
                 return Ok(Turn::Idle);
             }
@@ -71,10 +72,16 @@ impl Core {
     /// Waits until something is ready, at the most for `timeout`, and deals with it once. A waker's panic goes on after
     /// everything else.
     pub(super) fn turn(&self, timeout: Option<Duration>) -> io::Result<Done> {
+        self.turn_within(timeout, usize::MAX)
+    }
+
+    /// The same, of which `budget` bytes are read, and the rest of the read that reaches them.
+    fn turn_within(&self, timeout: Option<Duration>, budget: usize) -> io::Result<Done> {
         self.poller.check_process()?;
         let (mut done, mut panics) = (Done::default(), Panics::default());
         let mut ready = std::mem::take(&mut *self.carried.lock());
-        let typed_into = if ready.is_empty() {
+        let looks = ready.is_empty();
+        let typed_into = if looks {
             self.poller.wait(timeout, |happened| {
                 done.things += usize::from(happened != Happened::Flag);
                 match happened {
@@ -94,15 +101,18 @@ impl Core {
             self.typed_into()
         };
         self.metrics.dispatch_turn();
-        self.attend(ready, &typed_into, &mut done, &mut panics);
+        let alone = ready.first().filter(|_| looks && ready.len() == 1).map(|(id, _)| *id);
+        self.attend(ready, &typed_into, budget, &mut done, &mut panics);
+        if let Some(cell) = alone.filter(|_| !done.answered).and_then(|id| self.cell(id)) {
+            self.follow(&cell, budget, &mut done, &mut panics);
+        }
         done.things += self.run_timers(&mut panics);
         panics.resume();
         Ok(done)
     }
 
-    /// Deals with the sessions that are `ready`, in this order, until somebody who types has been answered.
-    fn attend(&self, ready: Vec<Attention>, typed_into: &[Arc<Cell>], done: &mut Done, panics: &mut Panics) {
-        let is_alone = ready.len() == 1;
+    /// Deals with the sessions that are `ready`, in this order, until somebody who types has been answered or the budget is spent.
+    fn attend(&self, ready: Vec<Attention>, typed_into: &[Arc<Cell>], budget: usize, done: &mut Done, panics: &mut Panics) {
         let mut ready = ready.into_iter();
         while let Some((id, what)) = ready.next() {
             let Some(cell) = self.cell(id) else { continue };
@@ -115,19 +125,18 @@ impl Core {
                 done.bytes += answer;
                 done.answered |= answer > 0;
             }
-            if done.answered {
+            if done.answered || done.bytes >= budget {
                 return self.carry_over(ready.collect());
-            }
-            if is_alone {
-                self.follow(&cell, read, done, panics);
             }
         }
     }
 
     /// Reads on where a lone terminal floods.
-    fn follow(&self, cell: &Arc<Cell>, mut last: usize, done: &mut Done, panics: &mut Panics) {
+    fn follow(&self, cell: &Arc<Cell>, budget: usize, done: &mut Done, panics: &mut Panics) {
+        let mut last = done.bytes;
         for _ in 0..FOLLOWED_MAX {
-            if last < FOLLOWED_BYTES || self.typed_into().iter().any(|typed| typed.id != cell.id) {
+            let is_over = last < FOLLOWED_BYTES || done.bytes >= budget;
+            if is_over || self.typed_into().iter().any(|typed| typed.id != cell.id) {
                 return;
             }
             last = self.attend_one(cell, READABLE, panics);
