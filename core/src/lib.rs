@@ -41,12 +41,13 @@
 //!   protocol   frames and messages between a client and a server
 //!   session    one terminal as a machine: input, output, sizes, its end
 //!   pty        the door to terminals: the kernel's, or scripted ones
-//!   flow       when a terminal is read: credit and watermarks
+//!   flow batch when a terminal is read: credit and watermarks; when a viewer's output is sent: at once, or with what follows
 //!   ring       the output log: lock-free, shared without a copy              input     keys, pastes, validation
 //!   size  metrics  resilience  time  id  limits
 //! ```
 #![deny(unsafe_code)]
 
+pub mod batch;
 pub mod flow;
 #[cfg(not(orchflow_loom))] // The models see nothing above the ring.
 pub mod host;

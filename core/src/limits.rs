@@ -67,6 +67,15 @@ pub const SESSIONS_MAX: usize = 10_000;
 /// has come meanwhile. With 256 KiB it waited 2 ms (`fair.p99` in the benches: 14 times as long as alone, and 2 with this).
 pub const TURN_BYTES: usize = 8 << 10;
 
+/// How long output may wait for more to be sent with.
+pub const BATCH_WAIT: Duration = Duration::from_millis(1);
+
+/// Output that is sent without waiting for more, in bytes: as much as is read from the log at a time.
+pub const BATCH_BYTES: u64 = READ_MAX as u64;
+
+/// Output sent at once that likely is not all: half of what Linux hands out at a time. A prompt, a line or a redrawn one is less.
+pub const BULK_BYTES: u64 = 2 << 10;
+
 // ---- The protocol ----
 
 /// The largest frame a peer may send before it has proved who it is, header included: room for a full Hello, and

@@ -199,7 +199,7 @@ pub(crate) fn server_takes(input: &[u8]) {
         with!(|peer: &mut ServerPeer, world: &mut World<'_>| peer.settle_in(world));
         for (lane, (session, at)) in terminals.lanes.clone() {
             let end = terminals.sessions.get(&session).map_or(at, |(end, _)| *end);
-            if peer.wants_output(lane.stream) && at < end {
+            if at < end && peer.wants_output(lane.stream, end, now) {
                 peer.handle_output(lane.stream, at, vec![b'x'; (end - at) as usize].into(), now);
                 terminals.lanes.insert(lane, (session, end));
             }

@@ -153,8 +153,10 @@ impl<T: Offer> Server<T> {
         let Some(link) = self.links.get_mut(&id) else { return };
         let streams: Vec<StreamId> = link.peer.streams().collect();
         for stream in streams {
-            while link.peer.queued() < 2 * READ_MAX && link.peer.wants_output(stream) {
-                let Some(reader) = self.table.reader(LaneId { connection: id, stream }) else { break };
+            while link.peer.queued() < 2 * READ_MAX
+                && let Some(reader) = self.table.reader(LaneId { connection: id, stream })
+                && link.peer.wants_output(stream, reader.session().range().end, now)
+            {
                 match reader.poll_read(&mut cx) {
                     Poll::Pending => break,
                     Poll::Ready(Output::Chunk { at, bytes }) => link.peer.handle_output(stream, at, bytes, now),

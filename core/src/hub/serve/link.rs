@@ -187,10 +187,10 @@ fn pump(state: &mut State, id: ConnectionId, next: &mut usize, now: Time, cx: &m
     *next = (*next + 1) % count;
     for stream in streams {
         let Some(link) = state.links.get_mut(&id) else { return };
-        if link.peer.queued() >= QUEUED_MAX || !link.peer.wants_output(stream) {
+        let Some(reader) = state.table.reader(LaneId { connection: id, stream }) else { continue };
+        if link.peer.queued() >= QUEUED_MAX || !link.peer.wants_output(stream, reader.session().range().end, now) {
             continue;
         }
-        let Some(reader) = state.table.reader(LaneId { connection: id, stream }) else { continue };
         match reader.poll_read(cx) {
             Poll::Pending => {}
             Poll::Ready(Output::Chunk { at, bytes }) => link.peer.handle_output(stream, at, bytes, now),

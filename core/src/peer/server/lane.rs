@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::batch::Batcher;
 use crate::id::SessionId;
 use crate::limits::{RESYNC_LAG, STALE_BYTES};
 use crate::protocol::message::{Credit, GapReason, Policy};
@@ -31,6 +32,8 @@ pub(super) struct Lane {
     full_since: Option<Time>,
     /// How fast it rendered when it last had as much.
     pace: Option<Pace>,
+    /// When output that has come is sent.
+    batcher: Batcher,
     /// The client's resizes that have not taken effect: the terminal's number, and the request's.
     resizes: VecDeque<(u64, u64)>,
 }
@@ -56,6 +59,7 @@ impl Lane {
             begun: start,
             full_since: None,
             pace: None,
+            batcher: Batcher::default(),
             resizes: VecDeque::new(),
         }
     }
@@ -71,8 +75,29 @@ impl Lane {
     }
 
     /// Whether more may be sent.
-    pub(super) fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         self.full_since.is_none()
+    }
+
+    /// Whether more may be sent now, where the session has said as much as `end`.
+    pub(super) fn may_send(&mut self, end: u64, now: Time) -> bool {
+        let under_way = self.under_way();
+        self.is_open() && self.batcher.may_send(self.sent..end, under_way, now)
+    }
+
+    /// Time has passed.
+    pub(super) fn handle_timeout(&mut self, now: Time) {
+        self.batcher.handle_timeout(now);
+    }
+
+    /// When output that waits for more is sent at the latest.
+    pub(super) fn poll_timeout(&self) -> Option<Time> {
+        self.batcher.poll_timeout()
+    }
+
+    /// The client typed: it waits for an answer.
+    pub(super) fn handle_input(&mut self, now: Time) {
+        self.batcher.handle_input(now);
     }
 
     /// A gap from `from` to `to` was sent. There is nothing to render in it, but what was sent before it is still to be.
@@ -89,6 +114,7 @@ impl Lane {
 
     /// Output up to `end` was sent.
     pub(super) fn handle_sent(&mut self, end: u64, credit: Credit, now: Time) {
+        self.batcher.handle_sent(end - self.sent, now);
         self.sent = end;
         if self.under_way() >= u64::from(credit.high_bytes()) {
             self.full_since.get_or_insert(now);

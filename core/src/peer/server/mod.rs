@@ -190,6 +190,7 @@ impl ServerPeer {
     /// Time has passed. Harmless when early.
     pub fn handle_timeout(&mut self, world: &mut World<'_>) {
         self.unhurried.take_if(|until| world.now >= *until);
+        self.lanes.values_mut().for_each(|lane| lane.handle_timeout(world.now));
         match self.state {
             State::Outside(_) if world.now - self.opened >= PROOF_WAIT => {
                 self.turn_away(ErrorCode::Timeout, format!("no proof within {PROOF_WAIT:?}: connect again"), world);
@@ -212,7 +213,7 @@ impl ServerPeer {
             State::Inside(_) => Some(self.heard + host.ping() * if self.asked { 2 } else { 1 }),
             State::Over(_) => None,
         };
-        silence.into_iter().chain(self.unhurried).min()
+        silence.into_iter().chain(self.unhurried).chain(self.lanes.values().filter_map(Lane::poll_timeout)).min()
     }
 
     // ---- What goes out ----

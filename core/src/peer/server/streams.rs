@@ -184,6 +184,9 @@ impl ServerPeer {
         let nothing = Input { bytes: Bytes::new(), ..input.clone() };
         let input = if input.reply && !answers { &nothing } else { input };
         let Some(client) = self.client() else { return };
+        if let Some(lane) = self.lanes.get_mut(&stream) {
+            lane.handle_input(world.now);
+        }
         if !input.reply {
             world.host.note_typing(session, id, world.terminals);
         }
@@ -225,9 +228,9 @@ impl ServerPeer {
 
     // ---- Output ----
 
-    /// Whether output may be read for `stream` now.
-    pub fn wants_output(&self, stream: StreamId) -> bool {
-        self.lanes.get(&stream).is_some_and(Lane::is_open)
+    /// Whether output may be read for `stream` now, whose session has said as much as `end`.
+    pub fn wants_output(&mut self, stream: StreamId, end: u64, now: Time) -> bool {
+        self.lanes.get_mut(&stream).is_some_and(|lane| lane.may_send(end, now))
     }
 
     /// The streams on which a session is watched.
