@@ -136,6 +136,9 @@ impl Remote {
     pub fn wait(&mut self, patience: Duration) -> io::Result<Option<Event>> {
         let until = Instant::now() + patience;
         loop {
+            if let Some(event) = self.poll_event() {
+                return Ok(Some(event)); // Of the last turn. What was said to those before leaves with the next.
+            }
             self.turn();
             if let Some(event) = self.poll_event() {
                 return Ok(Some(event));
