@@ -17,5 +17,6 @@ mod rig;
 mod server;
 mod service;
 mod shapes;
+mod storm;
 mod user;
 mod viewers;

@@ -22,9 +22,6 @@ use crate::server::Server;
 use crate::shapes;
 use crate::user::User;
 
-/// How far time moves at once.
-const TICK: Duration = Duration::from_millis(1);
-
 /// Bytes that fit on the way to a user before the server must wait.
 const PIPE_BYTES: usize = 256 << 10;
 
@@ -71,10 +68,14 @@ pub(crate) struct Net {
     pub(crate) users: Vec<User>,
     wires: Vec<Wire>,
     pub(crate) framing: Framing,
+    /// How far time moves at once.
+    pub(crate) tick: Duration,
     pub(crate) latency: Duration,
     pub(crate) cuts: Cuts,
     /// How often each was cut, in their order: anywhere, input, read, handshake.
     pub(crate) cut: [usize; 4],
+    /// When each link was accepted.
+    pub(crate) accepted: Vec<Time>,
     /// Nobody answers before.
     pub(crate) down_until: Time,
     /// Bytes a user takes per tick.
@@ -112,9 +113,11 @@ impl Net {
             users: Vec::new(),
             wires: Vec::new(),
             framing,
+            tick: Duration::from_millis(1),
             latency: Duration::from_millis(2),
             cuts: Cuts::default(),
             cut: [0; 4],
+            accepted: Vec::new(),
             down_until: Time::ZERO,
             speed: usize::MAX,
             dice,
@@ -153,7 +156,7 @@ impl Net {
     }
 
     pub(crate) fn step(&mut self) {
-        self.server.hub.advance(TICK);
+        self.server.hub.advance(self.tick);
         self.bring_up();
         self.server.turn();
         for at in 0..self.wires.len() {
@@ -260,6 +263,9 @@ impl Net {
         if std::mem::take(&mut user.dials) {
             self.dial(at);
         }
+        if self.users[at].client.queued() == 0 {
+            return self.hang_up(at);
+        }
         let wire = self.wires.iter().position(|wire| wire.user == at && !wire.is_cut);
         let mut message = BytesMut::new();
         while let Some(frame) = self.users[at].client.poll_frame().inspect(shapes::hold) {
@@ -284,6 +290,7 @@ impl Net {
             return self.users[at].client.handle_broken(now);
         }
         let id = self.server.accept(self.framing);
+        self.accepted.push(now);
         self.wires.push(Wire {
             user: at,
             id,
