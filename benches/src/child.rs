@@ -26,6 +26,7 @@ pub(crate) fn play(args: &[String]) -> io::Result<()> {
     match (args.first().map(String::as_str), number(1), number(2)) {
         (Some("flood"), Some(write_bytes), Some(cpu)) => flood(write_bytes as usize, cpu as usize),
         (Some("burst"), Some(write_bytes), Some(cpu)) => burst(write_bytes as usize, cpu as usize, number(3)),
+        (Some("echo"), Some(cpu), None) => echo(cpu as usize),
         (Some("typist"), Some(bytes), Some(every_ms)) => typist(bytes as usize, Duration::from_millis(every_ms)),
         _ => Err(io::Error::other("no such role")),
     }
@@ -38,6 +39,19 @@ fn flood(write_bytes: usize, cpu: usize) -> io::Result<()> {
     let text = lines(write_bytes);
     loop {
         rustix::io::write(stdout(), &text)?;
+    }
+}
+
+/// Echoes what is typed, on `cpu`.
+fn echo(cpu: usize) -> io::Result<()> {
+    let _pinned = Pinned::to(cpu)?;
+    ready()?;
+    let mut typed = [0; 256];
+    loop {
+        match rustix::io::read(stdin(), &mut typed)? {
+            0 => return Ok(()),
+            len => rustix::io::write(stdout(), &typed[..len])?,
+        };
     }
 }
 
@@ -57,7 +71,8 @@ fn burst(write_bytes: usize, cpu: usize, total: Option<u64>) -> io::Result<()> {
     Ok(())
 }
 
-fn lines(bytes: usize) -> Vec<u8> {
+/// What floods and bursts print.
+pub(crate) fn lines(bytes: usize) -> Vec<u8> {
     b"the quick brown fox jumps over the lazy dog 0123456789\r\n".iter().copied().cycle().take(bytes).collect()
 }
 

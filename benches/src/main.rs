@@ -1,6 +1,6 @@
 //! One harness: the engine, the raw limit and the installed peers, side by side in one run.
 //!
-//! `cargo run --release -p orchflow-bench -- terminal` prints a table, and `frame` one of the wire format; see [`USAGE`] for the rest. Both sides of every
+//! `cargo run --release -p orchflow-bench -- terminal` prints a table, `protocol` another: what it costs to be elsewhere. See [`USAGE`] for the rest. Both sides of every
 //! comparison live in this process, or in one process each where it is about the server. They are pinned alike and take turns in short
 //! blocks; a ratio is between neighbouring blocks, and the reference is also held against itself, which tells how much of a ratio is noise.
 
@@ -9,7 +9,6 @@ mod child;
 mod clock;
 mod descriptors;
 mod engine;
-mod frame;
 mod interleave;
 mod memory;
 mod others;
@@ -17,6 +16,7 @@ mod peers;
 mod pin;
 mod plan;
 mod probe;
+mod protocol;
 mod raw;
 mod report;
 mod stats;
@@ -36,7 +36,7 @@ static ALLOCATOR: alloc::Counting = alloc::Counting;
 
 const USAGE: &str = "\
 usage: orchflow-bench terminal [options]
-       orchflow-bench frame [options]
+       orchflow-bench protocol [options]
 
   --quick           fewer and shorter blocks, the same lines
   --json            one JSON object per line
@@ -81,7 +81,7 @@ fn told(result: io::Result<()>) -> ExitCode {
 fn parse(args: &[String]) -> Option<(Run, Plan)> {
     let mut args = args.iter();
     let run: Run = match args.next()?.as_str() {
-        "frame" => frame::run,
+        "protocol" => protocol::run,
         "terminal" => terminal::run,
         _ => return None,
     };

@@ -113,7 +113,7 @@ pub(super) fn compare(
 }
 
 /// One block of round trips.
-pub(super) fn block(trips: usize, mut round_trip: impl FnMut() -> io::Result<Duration>) -> io::Result<EchoBlock> {
+pub(crate) fn block(trips: usize, mut round_trip: impl FnMut() -> io::Result<Duration>) -> io::Result<EchoBlock> {
     for _ in 0..WARM_UP_TRIPS {
         round_trip()?;
     }
@@ -122,7 +122,7 @@ pub(super) fn block(trips: usize, mut round_trip: impl FnMut() -> io::Result<Dur
 }
 
 /// The line for one percentile of such blocks.
-pub(super) fn figures(sides: &[Vec<EchoBlock>; 3], pick: impl Fn(&EchoBlock) -> f64) -> Figures {
+pub(crate) fn figures(sides: &[Vec<EchoBlock>; 3], pick: impl Fn(&EchoBlock) -> f64) -> Figures {
     let [ours, reference, again] = sides.each_ref().map(|blocks| blocks.iter().map(&pick).collect::<Vec<_>>());
     Figures::of_blocks(&ours, &reference, &again)
 }

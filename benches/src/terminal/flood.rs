@@ -37,7 +37,7 @@ const fn cost(name: &'static str, reach: Reach, note: &'static str) -> Spec {
 }
 
 /// What the program writes at a time.
-pub(super) const WRITE_BYTES: &str = "65536";
+pub(crate) const WRITE_BYTES: &str = "65536";
 
 /// Bytes of one block: a twentieth of a second, so that a disturbance hits neighbours alike.
 pub(super) const BLOCK_BYTES: u64 = 4 << 20;

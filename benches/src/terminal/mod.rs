@@ -1,8 +1,8 @@
 //! `terminal`: what it costs to run a program in a terminal of ours, beside the raw limit and the peers.
 
 mod close;
-mod echo;
-mod flood;
+pub(crate) mod echo;
+pub(crate) mod flood;
 mod idle;
 mod loaded;
 mod normal;

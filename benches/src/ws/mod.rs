@@ -6,6 +6,7 @@
 pub(crate) mod floor;
 mod newcomer;
 mod process;
+mod ready;
 mod server;
 mod terminado;
 mod terminal;
@@ -13,6 +14,7 @@ mod terminal;
 pub(crate) use floor::Floor;
 pub(crate) use newcomer::{answered, upgraded};
 pub(crate) use process::Process;
+pub(crate) use ready::ready;
 pub(crate) use server::Server;
 pub(crate) use terminado::Terminado;
-pub(crate) use terminal::{RemoteTerminal, Site};
+pub(crate) use terminal::{RemoteTerminal, Site, next};

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -65,8 +66,8 @@ impl RemoteTerminal {
     }
 
     /// What to wait for, where one waits for many.
-    pub(crate) fn fd(&self) -> io::Result<(std::os::fd::BorrowedFd<'_>, PollFlags)> {
-        self.remote.fd().ok_or_else(lost)
+    pub(crate) fn fd(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        self.remote.fd()
     }
 
     /// Deals with what has come, without waiting.
@@ -99,7 +100,7 @@ impl Terminals for RemoteTerminal {
         let (until, mut any) = (Instant::now() + timeout, false);
         while !any {
             let left = until.saturating_duration_since(Instant::now());
-            let (fd, flags) = self.fd()?;
+            let (fd, flags) = self.fd().ok_or_else(lost)?;
             let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
             poll(&mut [PollFd::from_borrowed_fd(fd, flags)], Some(&timeout))?;
             self.take_ready(&mut |output| {

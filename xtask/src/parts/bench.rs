@@ -7,7 +7,7 @@ use crate::bench::{command, server};
 use crate::work::{Outcome, Work};
 
 /// What there is to measure.
-const NAMES: [&str; 2] = ["frame", "terminal"];
+const NAMES: [&str; 2] = ["protocol", "terminal"];
 
 pub(crate) fn bench(work: &mut Work<'_>) -> Outcome {
     work.ask(server())?;

@@ -2,10 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::super::echo::CAT;
 use crate::clock::micros;
@@ -14,7 +11,7 @@ use crate::plan::Plan;
 use crate::report::{Better, Figures, Group, Reach, Sheet, Spec};
 use crate::stats::percentile;
 use crate::terminals::Terminals;
-use crate::ws::{RemoteTerminal, Server};
+use crate::ws::{RemoteTerminal, Server, ready};
 
 /// The lines of this group. Their references are the limits they are held against.
 pub(super) const GROUP: Group = Group {
@@ -142,11 +139,7 @@ impl Crowd {
     }
 
     fn wait(&mut self, timeout: Duration) -> io::Result<()> {
-        let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
-        let fds = self.typists.iter().map(|typist| typist.terminal.fd()).collect::<io::Result<Vec<(BorrowedFd<'_>, PollFlags)>>>()?;
-        let mut fds: Vec<PollFd<'_>> = fds.into_iter().map(|(fd, flags)| PollFd::from_borrowed_fd(fd, flags)).collect();
-        poll(&mut fds, Some(&timeout))?;
-        let ready: Vec<usize> = (0..CLIENTS).filter(|&at| !fds[at].revents().is_empty()).collect();
+        let ready = ready(self.typists.iter().map(|typist| typist.terminal.fd()), timeout)?;
         ready.into_iter().try_for_each(|at| self.typists[at].take(&mut self.late_ms))
     }
 }

@@ -1,0 +1,134 @@
+//! A key is typed while eight other people's terminals flood through the same server: how much longer its echo takes.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::child;
+use crate::interleave::interleave;
+use crate::pin::{self, Pinned};
+use crate::plan::Plan;
+use crate::report::{Better, Group, Reach, Sheet, Spec};
+use crate::terminal::echo::{block, figures};
+use crate::terminal::flood::WRITE_BYTES;
+use crate::terminals::Terminals;
+use crate::ws::{RemoteTerminal, Server, Site, ready};
+
+/// The lines of this group.
+pub(super) const GROUP: Group =
+    Group { specs: &[line("fair.p50", Reach::Nothing, NOTE), line("fair.p99", Reach::Ratio(3.0), NOTE)], measure };
+
+const NOTE: &str = "eight connections flood, a ninth types; the same while they stand still. A CPU for the server alone";
+
+const fn line(name: &'static str, reach: Reach, note: &'static str) -> Spec {
+    Spec { name, unit: "us", better: Better::Lower, reach, note }
+}
+
+const FLOODS: usize = 8;
+
+/// Round trips of one block.
+const TRIPS: usize = 300;
+
+/// How long at the most their readers wait before they look whether they are still to read.
+const LOOKS_UP: Duration = Duration::from_millis(5);
+
+/// How long floods take to begin, or to stand still.
+const SETTLES: Duration = Duration::from_millis(50);
+
+fn measure(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
+    let (servers, elsewhere) = pin::two_cpus()?;
+    let serving = Pinned::to(servers)?;
+    let server = Server::start()?;
+    drop(serving);
+    let _pinned = Pinned::to(elsewhere)?;
+    let program = child::program()?;
+    let program = program.to_str().ok_or_else(|| io::Error::other("a path that is text"))?;
+    let typist = RefCell::new(RemoteTerminal::start(&server.site, program, &[child::ROLE, "echo", &elsewhere.to_string()])?);
+    let floods = Floods::start(&server.site, elsewhere)?;
+    let alone = || {
+        floods.stop();
+        block(TRIPS, || typist.borrow_mut().round_trip())
+    };
+    let beside = || {
+        floods.go();
+        let before = floods.bytes();
+        let block = block(TRIPS, || typist.borrow_mut().round_trip())?;
+        if floods.bytes() == before { Err(io::Error::other("the floods stood still")) } else { Ok(block) }
+    };
+    let [beside, alone, again] = interleave(plan.pick(11, 41), [&mut { beside }, &mut { alone }, &mut { alone }])?;
+    let sides = [beside, alone, again];
+    sheet.put("fair.p50", figures(&sides, |block| block.p50));
+    sheet.put("fair.p99", figures(&sides, |block| block.p99));
+    Ok(())
+}
+
+/// Eight clients who read what floods, on a thread of their own. While they do not, the floods stand still: nothing is acknowledged.
+struct Floods {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    runs: AtomicBool,
+    ends: AtomicBool,
+    bytes: AtomicU64,
+}
+
+impl Floods {
+    fn start(site: &Site, cpu: usize) -> io::Result<Floods> {
+        let shared = Arc::<Shared>::default();
+        let (theirs, site) = (Arc::clone(&shared), site.clone());
+        let thread = std::thread::spawn(move || read_floods(&site, cpu, &theirs));
+        Ok(Floods { shared, thread: Some(thread) })
+    }
+
+    fn go(&self) {
+        if !self.shared.runs.swap(true, Ordering::Relaxed) {
+            std::thread::sleep(SETTLES);
+        }
+    }
+
+    fn stop(&self) {
+        if self.shared.runs.swap(false, Ordering::Relaxed) {
+            std::thread::sleep(SETTLES);
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.shared.bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Floods {
+    fn drop(&mut self) {
+        self.shared.ends.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn read_floods(site: &Site, cpu: usize, shared: &Shared) -> io::Result<()> {
+    let _pinned = Pinned::to(cpu)?;
+    let program = child::program()?;
+    let program = program.to_str().ok_or_else(|| io::Error::other("a path that is text"))?;
+    let cpu = cpu.to_string();
+    let flood = [child::ROLE, "flood", WRITE_BYTES, &cpu];
+    let mut terminals = (0..FLOODS).map(|_| RemoteTerminal::start(site, program, &flood)).collect::<io::Result<Vec<_>>>()?;
+    while !shared.ends.load(Ordering::Relaxed) {
+        if !shared.runs.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+            continue;
+        }
+        for at in ready(terminals.iter().map(RemoteTerminal::fd), LOOKS_UP)? {
+            terminals[at].take_ready(&mut |output| {
+                shared.bytes.fetch_add(output.len() as u64, Ordering::Relaxed);
+            })?;
+        }
+    }
+    Ok(())
+}
