@@ -13,7 +13,7 @@ use hazards::{
 use orchflow_core::flow::FlowLimits;
 use orchflow_core::hub::{Hub, HubOptions, Session};
 use orchflow_core::limits::POOL_MIN;
-use orchflow_core::metrics::ErrorKind;
+use orchflow_core::metrics::{ErrorKind, Hop};
 use orchflow_core::pty::{Command, Signal, SpawnError, Target};
 use orchflow_core::session::{EndingLimits, EventKind, OptionsError, SessionOptions, WriteError};
 use orchflow_core::size::Size;
@@ -312,11 +312,11 @@ fn an_empty_write_is_no_keystroke() {
     let hub = Hub::threaded().unwrap();
     let session = hub.spawn(&sh("read line; echo $line"), SessionOptions::default()).unwrap();
     assert_eq!(session.write(b"").unwrap(), 0);
-    let (input, echo) = (hub.metrics().input_bytes, hub.metrics().echo.count());
+    let (input, echo) = (hub.metrics().input_bytes, hub.metrics().hop(Hop::Program).count());
     assert_eq!((input, echo), (0, 0));
     session.signal(Signal::Hangup, Target::Session).unwrap();
     read_to_exit(&hub, &mut session.reader());
-    assert_eq!(hub.metrics().echo.count(), 0);
+    assert_eq!(hub.metrics().hop(Hop::Program).count(), 0);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use bytes::{Buf, Bytes};
 use crate::limits::CLIENTS_MAX;
 use crate::protocol::message::{ClientId, ErrorCode, Input, InputDropped, InputRefused};
 use crate::session::WriteError;
+use crate::time::Time;
 
 /// What came of an input frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,7 @@ pub struct Inbox {
 struct Waiting {
     bytes: Bytes,
     urgent: bool,
+    since: Time,
 }
 
 impl Inbox {
@@ -64,8 +66,8 @@ impl Inbox {
         self.settled
     }
 
-    /// Input has come, of which at most `window` bytes may wait.
-    pub fn arrive(&mut self, input: &Input, window: u32) -> Arrival {
+    /// Input has come now, of which at most `window` bytes may wait.
+    pub fn arrive(&mut self, input: &Input, window: u32, now: Time) -> Arrival {
         let next = self.arrived + 1;
         if input.sequence < next {
             return Arrival::Known { settled: self.settled };
@@ -83,7 +85,7 @@ impl Inbox {
         self.refused = false;
         self.arrived = next;
         self.waiting_bytes += input.bytes.len();
-        self.waiting.push_back(Waiting { bytes: input.bytes.clone(), urgent: input.urgent });
+        self.waiting.push_back(Waiting { bytes: input.bytes.clone(), urgent: input.urgent, since: now });
         Arrival::New
     }
 
@@ -208,6 +210,11 @@ impl Inputs {
         })
     }
 
+    /// Since when something of `client` waits, if anything does.
+    pub fn waits_since(&self, client: ClientId) -> Option<Time> {
+        self.boxes.get(&client).and_then(|(_, inbox)| inbox.waiting.front()).map(|first| first.since)
+    }
+
     /// Clients of whom something waits.
     pub fn waiting(&self) -> Vec<ClientId> {
         self.boxes.iter().filter(|(_, (_, inbox))| !inbox.waiting.is_empty()).map(|(client, _)| *client).collect()
@@ -274,14 +281,14 @@ mod tests {
     fn what_is_sent_again_after_a_break_is_typed_once() {
         let (mut inputs, mut terminal) = (Inputs::default(), Terminal::with_room(5));
         for (sequence, bytes) in [(1, "abc"), (2, "def"), (3, "ghi")] {
-            assert_eq!(inputs.of(ALICE).arrive(&input(sequence, bytes), INPUT_WINDOW_BYTES), Arrival::New);
+            assert_eq!(inputs.of(ALICE).arrive(&input(sequence, bytes), INPUT_WINDOW_BYTES, Time::ZERO), Arrival::New);
         }
         assert_eq!(terminal.settle(&mut inputs, ALICE), settled(1));
         // The link breaks between acceptance and acknowledgement; all that was not acknowledged comes again.
         for (sequence, bytes) in [(1, "abc"), (2, "def"), (3, "ghi")] {
-            assert_eq!(inputs.of(ALICE).arrive(&input(sequence, bytes), INPUT_WINDOW_BYTES), Arrival::Known { settled: 1 });
+            assert_eq!(inputs.of(ALICE).arrive(&input(sequence, bytes), INPUT_WINDOW_BYTES, Time::ZERO), Arrival::Known { settled: 1 });
         }
-        assert_eq!(inputs.of(ALICE).arrive(&input(4, "jkl"), INPUT_WINDOW_BYTES), Arrival::New);
+        assert_eq!(inputs.of(ALICE).arrive(&input(4, "jkl"), INPUT_WINDOW_BYTES, Time::ZERO), Arrival::New);
         terminal.room = 100;
         assert_eq!(terminal.settle(&mut inputs, ALICE), settled(4));
         assert_eq!(terminal.taken, b"abcdefghijkl");
@@ -292,11 +299,11 @@ mod tests {
     fn a_hole_is_named_once_and_what_follows_is_void_until_it_is_filled() {
         let mut inbox = Inbox::default();
         assert!(
-            matches!(inbox.arrive(&input(3, "c"), INPUT_WINDOW_BYTES), Arrival::Refused(refused) if refused.sequence == 1 && refused.code == ErrorCode::InputGap)
+            matches!(inbox.arrive(&input(3, "c"), INPUT_WINDOW_BYTES, Time::ZERO), Arrival::Refused(refused) if refused.sequence == 1 && refused.code == ErrorCode::InputGap)
         );
-        assert_eq!(inbox.arrive(&input(4, "d"), INPUT_WINDOW_BYTES), Arrival::Void);
-        assert_eq!(inbox.arrive(&input(1, "a"), INPUT_WINDOW_BYTES), Arrival::New);
-        assert!(matches!(inbox.arrive(&input(3, "c"), INPUT_WINDOW_BYTES), Arrival::Refused(refused) if refused.sequence == 2));
+        assert_eq!(inbox.arrive(&input(4, "d"), INPUT_WINDOW_BYTES, Time::ZERO), Arrival::Void);
+        assert_eq!(inbox.arrive(&input(1, "a"), INPUT_WINDOW_BYTES, Time::ZERO), Arrival::New);
+        assert!(matches!(inbox.arrive(&input(3, "c"), INPUT_WINDOW_BYTES, Time::ZERO), Arrival::Refused(refused) if refused.sequence == 2));
     }
 
     #[test]
@@ -304,37 +311,37 @@ mod tests {
         let mut inbox = Inbox::default();
         let half = Bytes::from(vec![b'x'; INPUT_WINDOW_BYTES as usize / 2]);
         let input = |sequence| Input { sequence, bytes: half.clone(), urgent: false, reply: false };
-        assert_eq!([1, 2].map(|sequence| inbox.arrive(&input(sequence), INPUT_WINDOW_BYTES)), [Arrival::New, Arrival::New]);
+        assert_eq!([1, 2].map(|sequence| inbox.arrive(&input(sequence), INPUT_WINDOW_BYTES, Time::ZERO)), [Arrival::New, Arrival::New]);
         assert!(
-            matches!(inbox.arrive(&input(3), INPUT_WINDOW_BYTES), Arrival::Refused(refused) if refused.sequence == 3 && refused.retryable)
+            matches!(inbox.arrive(&input(3), INPUT_WINDOW_BYTES, Time::ZERO), Arrival::Refused(refused) if refused.sequence == 3 && refused.retryable)
         );
-        assert_eq!(inbox.arrive(&input(4), INPUT_WINDOW_BYTES), Arrival::Void);
+        assert_eq!(inbox.arrive(&input(4), INPUT_WINDOW_BYTES, Time::ZERO), Arrival::Void);
     }
 
     #[test]
     fn the_window_is_the_one_that_clients_were_told() {
         let mut inbox = Inbox::default();
-        assert_eq!(inbox.arrive(&input(1, "abc"), 5), Arrival::New);
-        assert!(matches!(inbox.arrive(&input(2, "def"), 5), Arrival::Refused(refused) if refused.code == ErrorCode::InputFull));
+        assert_eq!(inbox.arrive(&input(1, "abc"), 5, Time::ZERO), Arrival::New);
+        assert!(matches!(inbox.arrive(&input(2, "def"), 5, Time::ZERO), Arrival::Refused(refused) if refused.code == ErrorCode::InputFull));
     }
 
     #[test]
     fn what_a_gone_program_did_not_take_counts_as_never_sent() {
         let (mut inputs, mut terminal) = (Inputs::default(), Terminal::with_room(100));
-        inputs.of(ALICE).arrive(&input(1, "abc"), INPUT_WINDOW_BYTES);
+        inputs.of(ALICE).arrive(&input(1, "abc"), INPUT_WINDOW_BYTES, Time::ZERO);
         terminal.settle(&mut inputs, ALICE);
         terminal.gone = true;
-        inputs.of(ALICE).arrive(&input(2, "def"), INPUT_WINDOW_BYTES);
+        inputs.of(ALICE).arrive(&input(2, "def"), INPUT_WINDOW_BYTES, Time::ZERO);
         let Some(Settled { sequence: 1, refused: Some(refused), dropped: None }) = terminal.settle(&mut inputs, ALICE) else { panic!() };
         assert_eq!((refused.sequence, refused.code), (2, ErrorCode::Ended));
-        assert_eq!(inputs.of(ALICE).arrive(&input(3, "ghi"), INPUT_WINDOW_BYTES), Arrival::Void);
-        assert_eq!(inputs.of(ALICE).arrive(&input(2, "def"), INPUT_WINDOW_BYTES), Arrival::New);
+        assert_eq!(inputs.of(ALICE).arrive(&input(3, "ghi"), INPUT_WINDOW_BYTES, Time::ZERO), Arrival::Void);
+        assert_eq!(inputs.of(ALICE).arrive(&input(2, "def"), INPUT_WINDOW_BYTES, Time::ZERO), Arrival::New);
     }
 
     #[test]
     fn half_of_an_input_that_was_taken_cannot_be_untaken() {
         let (mut inputs, mut terminal) = (Inputs::default(), Terminal::with_room(2));
-        inputs.of(ALICE).arrive(&input(1, "abc"), INPUT_WINDOW_BYTES);
+        inputs.of(ALICE).arrive(&input(1, "abc"), INPUT_WINDOW_BYTES, Time::ZERO);
         assert_eq!(terminal.settle(&mut inputs, ALICE), None);
         terminal.gone = true;
         let Some(Settled { sequence: 1, refused: Some(_), dropped: Some(dropped) }) = terminal.settle(&mut inputs, ALICE) else { panic!() };
@@ -345,7 +352,7 @@ mod tests {
     fn dropped_bytes_are_told_to_whom_they_belonged() {
         let (mut inputs, mut terminal) = (Inputs::default(), Terminal::with_room(100));
         for (client, sequence, bytes) in [(ALICE, 1, "0123"), (BOB, 1, "45"), (ALICE, 2, "67"), (ALICE, 3, "89")] {
-            inputs.of(client).arrive(&input(sequence, bytes), INPUT_WINDOW_BYTES);
+            inputs.of(client).arrive(&input(sequence, bytes), INPUT_WINDOW_BYTES, Time::ZERO);
             terminal.settle(&mut inputs, client);
         }
         let alice = (ALICE, InputDropped { from: 2, to: 3, bytes: 4 });

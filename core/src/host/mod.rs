@@ -13,6 +13,7 @@ mod sessions;
 mod terminals;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use clients::{Client, Clients, Parked};
@@ -23,6 +24,7 @@ pub use terminals::{Started, Terminals};
 
 use crate::id::SessionId;
 use crate::limits::ENDED_KEPT;
+use crate::metrics::{Hop, Metrics};
 use crate::protocol::frame::StreamId;
 use crate::protocol::message::{ClientId, ErrorCode, Exited, Input, InstanceId, ServerLimits};
 use crate::protocol::token::Token;
@@ -79,6 +81,8 @@ pub struct Host {
     sessions: BTreeMap<SessionId, Known>,
     notices: VecDeque<(LaneId, Notice)>,
     refusals: BTreeMap<ErrorCode, u64>,
+    /// What is counted of the ways of input and output.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Host {
@@ -92,6 +96,7 @@ impl Host {
             sessions: BTreeMap::new(),
             notices: VecDeque::new(),
             refusals: BTreeMap::new(),
+            metrics: Arc::default(),
         }
     }
 
@@ -136,7 +141,7 @@ impl Host {
     /// Something happened to a session: those who watch it are told.
     pub fn handle_event(&mut self, session: SessionId, event: &EventKind, terminals: &mut dyn Terminals, now: Time) {
         match *event {
-            EventKind::InputReady => self.settle_all(session, terminals),
+            EventKind::InputReady => self.settle_all(session, terminals, now),
             EventKind::InputDropped { from, to } => {
                 let Some(known) = self.sessions.get_mut(&session) else { return };
                 let dropped = known.inputs.dropped(from, to);
@@ -160,7 +165,7 @@ impl Host {
                 if let Some(known) = self.sessions.get_mut(&session) {
                     (known.status, known.ended) = (Some(exit.status), Some(now));
                 }
-                self.settle_all(session, terminals);
+                self.settle_all(session, terminals, now);
             }
             EventKind::Output | EventKind::ViewerDemoted => {}
         }
@@ -169,27 +174,31 @@ impl Host {
     // ---- Input ----
 
     /// Input of `client` to `session` has come: takes it, and hands it over if there is room.
-    pub fn arrive(&mut self, session: SessionId, client: ClientId, input: &Input, terminals: &mut dyn Terminals) -> Arrival {
+    pub fn arrive(&mut self, session: SessionId, client: ClientId, input: &Input, terminals: &mut dyn Terminals, now: Time) -> Arrival {
         let Some(known) = self.sessions.get_mut(&session) else { return Arrival::Void };
-        let arrival = known.inputs.of(client).arrive(input, self.options.limits.input);
+        let arrival = known.inputs.of(client).arrive(input, self.options.limits.input, now);
         if arrival == Arrival::New {
-            self.settle(session, client, terminals);
+            self.settle(session, client, terminals, now);
         }
         arrival
     }
 
     /// A session has room again, or never will: everybody's input is handed over.
-    fn settle_all(&mut self, session: SessionId, terminals: &mut dyn Terminals) {
+    fn settle_all(&mut self, session: SessionId, terminals: &mut dyn Terminals, now: Time) {
         let waiting = self.sessions.get(&session).map(|known| known.inputs.waiting()).unwrap_or_default();
         for client in waiting {
-            self.settle(session, client, terminals);
+            self.settle(session, client, terminals, now);
         }
     }
 
-    fn settle(&mut self, session: SessionId, client: ClientId, terminals: &mut dyn Terminals) {
+    fn settle(&mut self, session: SessionId, client: ClientId, terminals: &mut dyn Terminals, now: Time) {
         while let Some(known) = self.sessions.get_mut(&session)
+            && let since = known.inputs.waits_since(client)
             && let Some(settled) = known.inputs.settle(client, |bytes, urgent| terminals.write(session, bytes, urgent))
         {
+            if let Some(since) = since.filter(|_| settled.refused.is_none()) {
+                self.metrics.hop(Hop::Accept, now - since);
+            }
             self.tell_client(session, client, &Notice::Settled(settled));
         }
     }

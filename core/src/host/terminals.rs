@@ -10,6 +10,7 @@ use crate::pty::{Signal, Target};
 use crate::ring::Mode;
 use crate::session::{ResumeError, Suspension, WriteError};
 use crate::size::Size;
+use crate::time::Time;
 
 /// A session that was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +54,9 @@ pub trait Terminals {
 
     /// Offsets of the oldest byte held and of the next to come; empty where there is no such session.
     fn range(&self, session: SessionId) -> Range<u64>;
+
+    /// When the byte at `offset` was read, if that is known.
+    fn read_at(&self, session: SessionId, offset: u64) -> Option<Time>;
 
     /// A copy of output from `offset` on, of at most `count` bytes; it ends where output ends, and begins later where some of it is no
     /// longer held. Nobody counts as having read it.

@@ -43,6 +43,20 @@ kinds! {
 }
 
 kinds! {
+    /// The legs of a keystroke's way from a client to its echo's being seen there, as far as a server knows of them.
+    Hop {
+        /// Input that came from a client, until the terminal accepted it.
+        Accept = "accept",
+        /// From there to the session's next output: what the program takes, and the kernel.
+        Program = "program",
+        /// Output that was read, until it was handed to a connection: its first byte, in each message.
+        Send = "send",
+        /// From there until the client said that it had rendered it: the way there and back, and the rendering.
+        Render = "render",
+    }
+}
+
+kinds! {
     /// What went wrong, coarse enough to alert on.
     ErrorKind {
         /// No program by that name, or no such folder to run it in.

@@ -20,9 +20,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 pub use histogram::{Histogram, HistogramSnapshot};
-pub use kind::{ErrorKind, ExitKind, Operation};
+pub use kind::{ErrorKind, ExitKind, Hop, Operation};
 
-/// The counters, gauges and histograms of one hub, about 25 KiB.
+/// The counters, gauges and histograms of one hub, about 37 KiB.
 ///
 /// Every method may be called from any thread at any time.
 ///
@@ -43,7 +43,7 @@ pub use kind::{ErrorKind, ExitKind, Operation};
 #[derive(Debug, Default)]
 pub struct Metrics {
     operations: [Histogram; Operation::COUNT],
-    echo: Histogram,
+    hops: [Histogram; Hop::COUNT],
     errors: [Counter; ErrorKind::COUNT],
     exits: [Counter; ExitKind::COUNT],
     orphans: Counter,
@@ -169,17 +169,17 @@ impl Metrics {
         self.dispatch_turns.add(1);
     }
 
-    /// A session's next output was read `after` its input was accepted: what a keystroke waits for its echo.
+    /// One leg of a keystroke's way, or of output's, `took` so long.
     #[inline]
-    pub fn echo(&self, after: Duration) {
-        self.echo.record(nanos(after));
+    pub fn hop(&self, hop: Hop, took: Duration) {
+        self.hops[hop as usize].record(nanos(took));
     }
 
     /// All numbers, as they are now.
     pub fn snapshot(&self) -> MetricsSnapshot {
         MetricsSnapshot {
             operations: self.operations.each_ref().map(Histogram::snapshot),
-            echo: self.echo.snapshot(),
+            hops: self.hops.each_ref().map(Histogram::snapshot),
             errors: self.errors.each_ref().map(Counter::value),
             exits: self.exits.each_ref().map(Counter::value),
             orphans: self.orphans.value(),
@@ -206,10 +206,9 @@ impl Metrics {
 #[non_exhaustive]
 pub struct MetricsSnapshot {
     operations: [HistogramSnapshot; Operation::COUNT],
+    hops: [HistogramSnapshot; Hop::COUNT],
     errors: [u64; ErrorKind::COUNT],
     exits: [u64; ExitKind::COUNT],
-    /// From accepting input to the session's next output: `terminal_echo_seconds`.
-    pub echo: HistogramSnapshot,
     /// Processes that left something behind: `terminal_orphans_total`.
     pub orphans: u64,
     /// Sessions there are: `terminal_sessions_active`.
@@ -247,6 +246,11 @@ impl MetricsSnapshot {
     /// `terminal_operations_total`.
     pub fn operation(&self, operation: Operation) -> &HistogramSnapshot {
         &self.operations[operation as usize]
+    }
+
+    /// How long one leg took: `terminal_hop_seconds`.
+    pub fn hop(&self, hop: Hop) -> &HistogramSnapshot {
+        &self.hops[hop as usize]
     }
 
     /// Errors of one kind: `terminal_errors_total`.
@@ -314,6 +318,9 @@ mod tests {
         for (times, &operation) in Operation::ALL.iter().enumerate() {
             (0..times).for_each(|_| metrics.operation(operation, Duration::from_millis(1)));
         }
+        for (times, &hop) in Hop::ALL.iter().enumerate() {
+            (0..times).for_each(|_| metrics.hop(hop, Duration::from_millis(1)));
+        }
         metrics.exit(ExitKind::Signal);
 
         let snapshot = metrics.snapshot();
@@ -322,6 +329,9 @@ mod tests {
         }
         for (times, &operation) in Operation::ALL.iter().enumerate() {
             assert_eq!(snapshot.operation(operation).count(), times as u64);
+        }
+        for (times, &hop) in Hop::ALL.iter().enumerate() {
+            assert_eq!(snapshot.hop(hop).count(), times as u64);
         }
         assert_eq!(ExitKind::ALL.iter().map(|&kind| snapshot.exits(kind)).collect::<Vec<_>>(), [0, 1, 0]);
     }
@@ -354,8 +364,8 @@ mod tests {
     #[test]
     fn a_duration_beyond_five_centuries_is_recorded_at_the_top() {
         let metrics = Metrics::new();
-        metrics.echo(Duration::MAX);
-        assert_eq!(metrics.snapshot().echo.quantile_ns(1.0), Some(u64::MAX));
+        metrics.hop(Hop::Program, Duration::MAX);
+        assert_eq!(metrics.snapshot().hop(Hop::Program).quantile_ns(1.0), Some(u64::MAX));
     }
 
     #[test]

@@ -12,7 +12,7 @@
 
 use std::fmt::Write as _;
 
-use super::{ErrorKind, ExitKind, HistogramSnapshot, MetricsSnapshot, Operation};
+use super::{ErrorKind, ExitKind, HistogramSnapshot, Hop, MetricsSnapshot, Operation};
 
 /// The media type of the text, for an HTTP `Content-Type`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -82,7 +82,11 @@ pub fn render(snapshot: &MetricsSnapshot, build: &BuildInfo<'_>) -> String {
     text.counter("terminal_reads", "Reads that returned output.", snapshot.reads);
     text.counter("terminal_input_bytes", "Input accepted.", snapshot.input_bytes);
     text.counter("terminal_input_dropped_bytes", "Accepted input discarded before the terminal took it.", snapshot.input_dropped_bytes);
-    text.histograms("terminal_echo_seconds", "From accepting input to the session's next output.", std::iter::once((None, &snapshot.echo)));
+    text.histograms(
+        "terminal_hop_seconds",
+        "How long the legs of the way from a key to its echo took.",
+        Hop::ALL.iter().map(|&hop| (Some(("hop", hop.label())), snapshot.hop(hop))),
+    );
 
     text.counter("terminal_pauses", "Times reading stopped for a slow reader.", snapshot.pauses);
     text.gauge("terminal_paused", "Sessions not read now, for a slow reader.", snapshot.paused);
@@ -224,9 +228,11 @@ mod tests {
         (0..7).for_each(|_| metrics.gap(1_001));
         metrics.pool(3 << 20);
         metrics.pool_limit(256 << 20);
-        metrics.echo(Duration::from_micros(310));
-        metrics.echo(Duration::from_micros(999)); // Its bucket reaches past 1 ms, so it shows from 2.5 ms on.
-        metrics.echo(Duration::from_secs(2));
+        for (index, &hop) in Hop::ALL.iter().enumerate() {
+            (0..index).for_each(|_| metrics.hop(hop, Duration::from_micros(310)));
+            metrics.hop(hop, Duration::from_micros(999)); // Its bucket reaches past 1 ms, so it shows from 2.5 ms on.
+            metrics.hop(hop, Duration::from_secs(2));
+        }
         metrics
     }
 
@@ -249,14 +255,14 @@ mod tests {
     #[test]
     fn buckets_never_shrink_from_one_bound_to_the_next() {
         let text = render(&busy_hub().snapshot(), &BuildInfo::CURRENT);
-        let echo: Vec<u64> = text
+        let program: Vec<u64> = text
             .lines()
-            .filter(|line| line.starts_with("terminal_echo_seconds_bucket"))
+            .filter(|line| line.starts_with("terminal_hop_seconds_bucket{hop=\"program\""))
             .map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
             .collect();
-        assert_eq!(echo.len(), BOUNDS_NS.len() + 1);
-        assert!(echo.is_sorted());
-        assert_eq!(echo.last(), Some(&3));
+        assert_eq!(program.len(), BOUNDS_NS.len() + 1);
+        assert!(program.is_sorted());
+        assert_eq!(program.last(), Some(&3));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod ladder;
 mod lane;
+mod marks;
 mod options;
 mod terminal;
 

@@ -7,6 +7,7 @@ mod cddl;
 mod cuts;
 mod dice;
 mod golden;
+mod hops;
 mod mutations;
 mod net;
 mod overload;

@@ -159,7 +159,10 @@ impl<T: Offer> Server<T> {
             {
                 match reader.poll_read(&mut cx) {
                     Poll::Pending => break,
-                    Poll::Ready(Output::Chunk { at, bytes }) => link.peer.handle_output(stream, at, bytes, now),
+                    Poll::Ready(Output::Chunk { at, bytes }) => {
+                        let mut random = |_: &mut [u8]| {};
+                        link.peer.handle_output(stream, at, bytes, &mut world!(self, random));
+                    }
                     Poll::Ready(Output::Gap { from, to }) => {
                         let mut random = |_: &mut [u8]| {};
                         link.peer.handle_gap(stream, from, to, &mut world!(self, random));

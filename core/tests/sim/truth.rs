@@ -16,6 +16,7 @@ use orchflow_core::pty::{Command, Doorbell, ExitStatus, Interest, LineMode, Pty,
 use orchflow_core::ring::Mode;
 use orchflow_core::session::{ResumeError, Suspension, WriteError};
 use orchflow_core::size::Size;
+use orchflow_core::time::Time;
 use parking_lot::Mutex;
 
 use crate::server::Offer;
@@ -202,6 +203,10 @@ impl Terminals for Ledger {
 
     fn range(&self, session: SessionId) -> Range<u64> {
         self.table.range(session)
+    }
+
+    fn read_at(&self, session: SessionId, offset: u64) -> Option<Time> {
+        self.table.read_at(session, offset)
     }
 
     fn peek(&self, session: SessionId, offset: u64, count: usize) -> (u64, Vec<u8>) {

@@ -101,10 +101,10 @@ pub(super) const LIST: &[Protection] = &[
         name: "input is acknowledged once it was accepted, not when it has come",
         file: "core/src/host/mod.rs",
         after: "if arrival == Arrival::New {",
-        code: "self.settle(session, client, terminals);",
+        code: "self.settle(session, client, terminals, now);",
         removed: "let settled = Settled { sequence: input.sequence, refused: None, dropped: None };
             self.tell_client(session, client, &Notice::Settled(settled));
-            self.settle(session, client, terminals);",
+            self.settle(session, client, terminals, now);",
         program: SIM,
         tests: "seed=7",
     },

@@ -193,7 +193,9 @@ fn pump(state: &mut State, id: ConnectionId, next: &mut usize, now: Time, cx: &m
         }
         match reader.poll_read(cx) {
             Poll::Pending => {}
-            Poll::Ready(Output::Chunk { at, bytes }) => link.peer.handle_output(stream, at, bytes, now),
+            Poll::Ready(Output::Chunk { at, bytes }) => {
+                state.touch(id, now, |peer, world| peer.handle_output(stream, at, bytes, world));
+            }
             Poll::Ready(Output::Gap { from, to }) => {
                 state.with(id, now, |peer, world| peer.handle_gap(stream, from, to, world));
             }

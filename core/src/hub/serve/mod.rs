@@ -103,7 +103,8 @@ impl Service {
     pub fn new(hub: &Hub, token: Token, options: ServiceOptions) -> std::io::Result<Service> {
         let mut instance = [0; 16];
         fill_random(&mut instance)?;
-        let host = Host::new(InstanceId::from_bytes(instance), token, options.host);
+        let mut host = Host::new(InstanceId::from_bytes(instance), token, options.host);
+        host.metrics = Arc::clone(&hub.inner.core.metrics);
         let table = Table::new(hub.clone(), options.command, options.session);
         let state = State { host, table, links: BTreeMap::new(), connections: 0, closing: None, runner: None };
         Ok(Service { shared: Arc::new(Shared { hub: hub.clone(), state: Guarded::new(state) }) })
@@ -182,11 +183,16 @@ impl State {
         id
     }
 
-    /// Does something with a connection's machine, and tells the others what it means to them.
-    fn with<R>(&mut self, id: ConnectionId, now: Time, touch: impl FnOnce(&mut ServerPeer, &mut World<'_>) -> R) -> Option<R> {
+    /// Does something with a connection's machine that means nothing to the others.
+    fn touch<R>(&mut self, id: ConnectionId, now: Time, touch: impl FnOnce(&mut ServerPeer, &mut World<'_>) -> R) -> Option<R> {
         let State { host, table, links, .. } = self;
         let link = links.get_mut(&id)?;
-        let result = touch(&mut link.peer, &mut World { host, terminals: table, random: &mut random, now });
+        Some(touch(&mut link.peer, &mut World { host, terminals: table, random: &mut random, now }))
+    }
+
+    /// Does something with a connection's machine, and tells the others what it means to them.
+    fn with<R>(&mut self, id: ConnectionId, now: Time, touch: impl FnOnce(&mut ServerPeer, &mut World<'_>) -> R) -> Option<R> {
+        let result = self.touch(id, now, touch)?;
         self.deliver(Some(id), now);
         Some(result)
     }

@@ -14,6 +14,7 @@ use crate::resilience::{BreakerState, Force};
 use crate::ring::Mode;
 use crate::session::{ResumeError, SessionOptions, Suspension, WriteError};
 use crate::size::Size;
+use crate::time::Time;
 
 /// Handles to sessions and readers; a session stays open as long as it is here.
 ///
@@ -109,6 +110,10 @@ impl Terminals for Table {
 
     fn range(&self, session: SessionId) -> Range<u64> {
         self.sessions.get(&session).map_or(0..0, Session::range)
+    }
+
+    fn read_at(&self, session: SessionId, offset: u64) -> Option<Time> {
+        self.sessions.get(&session).and_then(|session| session.read_at(offset))
     }
 
     fn peek(&self, session: SessionId, offset: u64, count: usize) -> (u64, Vec<u8>) {

@@ -32,6 +32,8 @@ pub(super) struct Lane {
     full_since: Option<Time>,
     /// How fast it rendered when it last had as much.
     pace: Option<Pace>,
+    /// Where something that was sent ended, and when that was; until it is rendered.
+    timed: Option<(u64, Time)>,
     /// When output that has come is sent.
     batcher: Batcher,
     /// The client's resizes that have not taken effect: the terminal's number, and the request's.
@@ -59,6 +61,7 @@ impl Lane {
             begun: start,
             full_since: None,
             pace: None,
+            timed: None,
             batcher: Batcher::default(),
             resizes: VecDeque::new(),
         }
@@ -116,6 +119,7 @@ impl Lane {
     pub(super) fn handle_sent(&mut self, end: u64, credit: Credit, now: Time) {
         self.batcher.handle_sent(end - self.sent, now);
         self.sent = end;
+        self.timed.get_or_insert((end, now));
         if self.under_way() >= u64::from(credit.high_bytes()) {
             self.full_since.get_or_insert(now);
         }
@@ -135,6 +139,11 @@ impl Lane {
             self.pace = Some(Pace { bytes: u64::from(credit.high_bytes() - credit.low_bytes()), took: now - since });
         }
         self.rendered
+    }
+
+    /// How long something took to be rendered, if it just was. One thing at a time is timed.
+    pub(super) fn take_round_trip(&mut self, now: Time) -> Option<Duration> {
+        self.timed.take_if(|(end, _)| *end <= self.rendered).map(|(_, sent)| now - sent)
     }
 
     fn under_way(&self) -> u64 {

@@ -7,6 +7,7 @@ use super::requests::{Asked, Reason};
 use super::{Guest, ServerPeer, State, World, explain};
 use crate::host::{Arrival, Notice, Settled, Watcher};
 use crate::id::SessionId;
+use crate::metrics::Hop;
 use crate::protocol::frame::{HEADER_BYTES, StreamId, TIMESTAMP_BYTES};
 use crate::protocol::message::{
     Attached, Control, Ended, ErrorCode, Exited, Gap, GapReason, Goodbye, Input, InputRefused, Message, Output, Policy, Refusal, Resized,
@@ -190,7 +191,7 @@ impl ServerPeer {
         if !input.reply {
             world.host.note_typing(session, id, world.terminals);
         }
-        match world.host.arrive(session, client, input, world.terminals) {
+        match world.host.arrive(session, client, input, world.terminals, world.now) {
             Arrival::New if input.urgent => world.host.tell(session, &Notice::Interrupted),
             Arrival::New | Arrival::Void => {}
             Arrival::Known { settled } => self.send(stream, Message::InputAck { sequence: settled }),
@@ -238,14 +239,19 @@ impl ServerPeer {
         self.lanes.keys().copied()
     }
 
-    /// Output for `stream` was read.
-    pub fn handle_output(&mut self, stream: StreamId, at: u64, mut bytes: Bytes, now: Time) {
+    /// Output for `stream` was taken from the log.
+    pub fn handle_output(&mut self, stream: StreamId, at: u64, mut bytes: Bytes, world: &mut World<'_>) {
         let Some(guest) = self.guest() else { return };
         let (credit, piece) = (guest.credit, guest.frame_max - HEADER_BYTES - TIMESTAMP_BYTES);
-        let moment = self.moment(now);
+        let Some(session) = self.lanes.get(&stream).map(|lane| lane.session) else { return };
+        let read = world.terminals.read_at(session, at);
+        let moment = self.moment(read.unwrap_or(world.now));
         let Some(lane) = self.lanes.get_mut(&stream) else { return };
         let replay_until = lane.replay_until;
-        lane.handle_sent(at + bytes.len() as u64, credit, now);
+        lane.handle_sent(at + bytes.len() as u64, credit, world.now);
+        if let Some(read) = read.filter(|_| at >= replay_until) {
+            world.host.metrics.hop(Hop::Send, world.now - read);
+        }
         let mut offset = at;
         while !bytes.is_empty() {
             let replayed = usize::try_from(replay_until.saturating_sub(offset)).unwrap_or(usize::MAX);
@@ -278,6 +284,9 @@ impl ServerPeer {
         // One that crossed the stream's end on the way means nothing.
         if let Some(lane) = self.lanes.get_mut(&stream) {
             world.terminals.ack(id, lane.handle_rendered(rendered, credit, world.now));
+            if let Some(took) = lane.take_round_trip(world.now) {
+                world.host.metrics.hop(Hop::Render, took);
+            }
             let end = world.terminals.range(lane.session).end;
             if lane.lags(end) {
                 self.skip(stream, GapReason::Resync, world);

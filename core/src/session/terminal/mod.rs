@@ -14,10 +14,11 @@ use super::ending::Ending;
 use super::event::EventKind;
 use super::ladder::Ladder;
 use super::lane::{InputLane, Next};
+use super::marks::Marks;
 use super::options::SessionOptions;
 use crate::flow::{Flow, Overdue};
 use crate::limits::READ_MAX;
-use crate::metrics::{ErrorKind, ExitKind, Metrics};
+use crate::metrics::{ErrorKind, ExitKind, Hop, Metrics};
 use crate::pty::{Doorbell, Exit, ExitStatus, Interest, Pty};
 use crate::ring::{Mode, PoolSpent, Reader, Wakes, Writer};
 use crate::size::Size;
@@ -80,6 +81,8 @@ pub struct Terminal {
     room_wanted: bool,
     /// When input was last accepted and no output has come since.
     echo_since: Option<Time>,
+    /// When output was read.
+    marks: Marks,
 }
 
 impl Terminal {
@@ -109,6 +112,7 @@ impl Terminal {
             writers: Vec::new(),
             room_wanted: false,
             echo_since: None,
+            marks: Marks::default(),
         }
     }
 
@@ -144,8 +148,9 @@ impl Terminal {
                 self.metrics.read(bytes);
                 self.leftover = self.leftover.saturating_sub(bytes);
                 if let Some(since) = self.echo_since.take() {
-                    self.metrics.echo(now - since);
+                    self.metrics.hop(Hop::Program, now - since);
                 }
+                self.marks.note(self.log.end() - bytes as u64, now);
                 self.ending.handle_output(now);
                 ReadTurn::Read(bytes)
             }
@@ -249,6 +254,11 @@ impl Terminal {
     /// Offsets of the oldest byte held and of the next one to come.
     pub fn range(&self) -> std::ops::Range<u64> {
         self.log.start()..self.log.end()
+    }
+
+    /// When the byte at `offset` was read, or up to an eighth of that longer ago; `None` if that is not known any more.
+    pub fn read_at(&self, offset: u64) -> Option<Time> {
+        self.marks.at(offset)
     }
 
     /// The size as last set.
