@@ -1,5 +1,6 @@
 //! The world of one run: a server, people, links, one clock; and the plan that is played in it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -323,6 +324,10 @@ impl Sim {
         for (id, link) in &self.server.links {
             let limit = ANSWERS_MAX + 2 * READ_MAX;
             assert!(link.peer.queued() <= limit, "law 4: {} bytes wait for {id:?}, and {limit} may", link.peer.queued());
+        }
+        let mut inside = BTreeSet::new();
+        for client in self.server.links.values().filter_map(|link| link.peer.client()) {
+            assert!(inside.insert(client), "law 8: {client:?} is there twice");
         }
         let clients = self.server.host.clients.len();
         assert!(clients <= CLIENTS_MOST, "law 4: {clients} clients are known, of {}", self.people.len());

@@ -138,4 +138,14 @@ pub(super) const LIST: &[Protection] = &[
         program: SIM,
         tests: "seed=12",
     },
+    Protection {
+        hazards: &[24],
+        name: "the older of a client's two connections is ended",
+        file: "core/src/peer/server/entrance.rs",
+        after: "if let Some(connection) = world.host.clients.come(id, self.id) {",
+        code: "world.host.notify(LaneId { connection, stream: StreamId::CONNECTION }, Notice::Replaced);",
+        removed: "drop(connection);",
+        program: SIM,
+        tests: "seed=1",
+    },
 ];
