@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{Sink, Stream};
 use orchflow_core::hub::Hub;
 use orchflow_core::hub::serve::{Framing, Service, ServiceOptions, Transport};
-use orchflow_core::limits::RETRY_TOLD;
+use orchflow_core::limits::{BATCH_WAIT, BULK_BYTES, RETRY_TOLD};
 use orchflow_core::protocol::frame::FrameDecoder;
 use orchflow_core::protocol::message::{ErrorCode, Goodbye, Spawn};
 use orchflow_core::protocol::token::Role;
@@ -133,6 +133,7 @@ impl Task {
 
 struct Play {
     hub: Hub,
+    ptys: ScriptedPtys,
     service: Service,
     tasks: Vec<Task>,
     user: User,
@@ -144,18 +145,25 @@ struct Play {
 impl Play {
     fn new(framing: Framing, seed: u64) -> Play {
         let lines = Script::new().echo(false).cat();
-        let ptys = ScriptedPtys::new().with("flood", Script::new().raw().flood(FLOOD).exit(0)).with("lines", lines);
-        let hub = Hub::builder().backend(Arc::new(ptys)).events().manual_clock().hosted().unwrap();
+        let bulk = Script::new().raw().wait_gate("bulk").print(vec![b'.'; BULK_BYTES as usize]).wait_gate("more").print("more").cat();
+        let flood = Script::new().raw().flood(FLOOD).exit(0);
+        let ptys = ScriptedPtys::new().with("flood", flood).with("lines", lines).with("bulk", bulk);
+        let hub = Hub::builder().backend(Arc::new(ptys.clone())).events().manual_clock().hosted().unwrap();
         let service = Service::new(&hub, token(), ServiceOptions::default()).unwrap();
         let runner = service.clone();
         let tasks = vec![Task::new(&service, async move { runner.run().await })];
-        Play { hub, service, tasks, user: User::new(Role::Owner, seed), pipe: None, framing, dice: Dice::new(seed) }
+        Play { hub, ptys, service, tasks, user: User::new(Role::Owner, seed), pipe: None, framing, dice: Dice::new(seed) }
+    }
+
+    /// The hub and whoever was woken have their turn.
+    fn turn(&mut self) {
+        self.hub.dispatch(64 << 10).unwrap();
+        self.tasks.retain_mut(|task| !task.run());
     }
 
     fn step(&mut self) {
         self.hub.advance(Duration::from_millis(1));
-        self.hub.dispatch(64 << 10).unwrap();
-        self.tasks.retain_mut(|task| !task.run());
+        self.turn();
         let now = self.hub.now();
         if self.user.is_due(now) {
             self.user.client.handle_timeout(now);
@@ -301,4 +309,21 @@ fn a_service_that_shuts_down_says_so_and_the_client_asks_again() {
     play.until("another try", |play| play.service.counts().connections_total > seen);
     assert!(play.hub.now() - before >= RETRY_TOLD, "it did not wait as it was asked to");
     assert!(!play.user.client.is_over());
+}
+
+#[test]
+fn output_that_was_gathered_leaves_in_time_although_nothing_else_wakes_its_connection() {
+    let mut play = Play::new(Framing::Messages, 5);
+    let stream = play.user.client.spawn(program("bulk")).unwrap();
+    let waiting = |play: &Play| play.pipe.as_ref().map_or(0, |pipe| pipe.lock().down.len());
+    play.until("session", |play| play.user.screens.contains_key(&stream) && waiting(play) == 0);
+    play.ptys.release("bulk");
+    play.step();
+    assert_eq!(play.user.screen(stream).at, BULK_BYTES);
+    play.ptys.release("more");
+    play.turn();
+    assert_eq!(waiting(&play), 0, "it went by itself right after a bulk");
+    play.hub.advance(BATCH_WAIT);
+    play.turn();
+    assert_eq!(waiting(&play), 1, "it was forgotten");
 }

@@ -35,6 +35,16 @@ pub(super) const LIST: &[Protection] = &[
     },
     Protection {
         hazards: &[10],
+        name: "output that was gathered leaves in time",
+        file: "core/src/peer/server/lane.rs",
+        after: "pub(super) fn poll_timeout(&self) -> Option<Time> {",
+        code: "self.batcher.poll_timeout()",
+        removed: "None",
+        program: "peers",
+        tests: "service::output_that_was_gathered",
+    },
+    Protection {
+        hazards: &[10],
         name: "a session somebody types into comes first",
         file: "core/src/hub/dispatch.rs",
         after: "if !typed_into.is_empty() {",
