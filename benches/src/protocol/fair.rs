@@ -1,4 +1,4 @@
-//! A key is typed while eight other people's terminals flood through the same server: how much longer its echo takes.
+//! A key is typed while eight other people's terminals flood, or a hundred through the same server: how much longer its echo takes.
 
 use std::cell::RefCell;
 use std::io;
@@ -45,7 +45,7 @@ const TRIPS: usize = 300;
 /// How long at the most their readers wait before they look whether they are still to read.
 const LOOKS_UP: Duration = Duration::from_millis(5);
 
-/// How long floods take to begin; and a server without anything to do is looked at.
+/// How long floods are given to begin, and how long a server that has come to rest must have had nothing to do.
 const SETTLES: Duration = Duration::from_millis(50);
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -118,7 +118,10 @@ impl Floods {
         let (theirs, site) = (Arc::clone(&shared), site.clone());
         let (there, are_there) = mpsc::channel();
         let thread = std::thread::spawn(move || read_floods(&site, cpu, count, &theirs, &there));
-        are_there.recv().map_err(|_| io::Error::other("the floods did not start"))?;
+        if are_there.recv().is_err() {
+            let ended = thread.join().map_err(|_| io::Error::other("the floods' readers have panicked"))?;
+            return Err(ended.err().unwrap_or_else(|| io::Error::other("the floods did not start")));
+        }
         Ok(Floods { shared, thread: Some(thread) })
     }
 

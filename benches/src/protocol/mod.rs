@@ -3,6 +3,7 @@
 mod control;
 mod fair;
 mod output;
+mod printed;
 mod reconnect;
 mod stalled;
 mod storm;

@@ -9,13 +9,14 @@ use orchflow_core::protocol::frame::StreamId;
 use orchflow_core::protocol::message::{Attach, Spawn, Start};
 use orchflow_examples::remote::Remote;
 
+use super::printed::Printed;
 use crate::child;
 use crate::interleave::interleave;
 use crate::pin::{self, Pinned};
 use crate::plan::Plan;
 use crate::report::{Better, Figures, Group, Reach, Sheet, Spec};
 use crate::terminal::flood::WRITE_BYTES;
-use crate::ws::{Server, next, ready};
+use crate::ws::{Server, next, ready, spawned};
 
 /// The lines of this group.
 pub(super) const GROUP: Group = Group {
@@ -45,9 +46,6 @@ const VIEWERS: usize = 20;
 
 /// Who stops: neither the owner, whom the program waits for, nor the last.
 const STALLED: usize = 7;
-
-/// What the program says before the flood.
-const READY: u64 = 1;
 
 /// How long who stopped may take to hear what it missed. Who said nothing for half a minute has lost its link, and dials again.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -80,7 +78,7 @@ fn measure(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
 /// All who watch, on one thread.
 struct Room {
     viewers: Vec<Viewer>,
-    text: Vec<u8>,
+    printed: Printed,
 }
 
 struct Viewer {
@@ -99,11 +97,7 @@ impl Room {
         let args = [child::ROLE, "flood", WRITE_BYTES, &cpu.to_string()].map(str::to_owned).to_vec();
         let program = Some(child::program()?.to_string_lossy().into_owned());
         let stream = owner.peer().spawn(Spawn { program, args, ..Spawn::default() }).map_err(io::Error::other)?;
-        let session = loop {
-            if let Event::Spawned { spawned, .. } = next(&mut owner)? {
-                break spawned.session;
-            }
-        };
+        let session = spawned(&mut owner)?;
         let mut viewers = vec![Viewer { remote: owner, stream, at: 0, came: 0, missed: 0 }];
         for _ in 1..VIEWERS {
             let mut remote = server.site.enter()?;
@@ -116,8 +110,7 @@ impl Room {
             };
             viewers.push(Viewer { remote, stream, at, came: 0, missed: 0 });
         }
-        let text = child::lines(WRITE_BYTES.parse().map_err(io::Error::other)?);
-        Ok(Room { viewers, text })
+        Ok(Room { viewers, printed: Printed::by(WRITE_BYTES.parse().map_err(io::Error::other)?) })
     }
 
     /// All read for so long, but one. Returns what the others got, in megabytes a second.
@@ -150,19 +143,17 @@ impl Room {
             self.viewers.iter().enumerate().filter(|(at, _)| Some(*at) != but).filter_map(|(_, viewer)| viewer.remote.timeout()).min();
         let mut ready = ready(fds, timeout.min(due.unwrap_or(timeout)))?;
         ready.extend((0..VIEWERS).filter(|at| Some(*at) != but && self.viewers[*at].remote.timeout().is_some_and(|left| left.is_zero())));
-        ready.into_iter().try_for_each(|at| self.viewers[at].take(&self.text))
+        ready.into_iter().try_for_each(|at| self.viewers[at].take(&self.printed))
     }
 }
 
 impl Viewer {
-    fn take(&mut self, text: &[u8]) -> io::Result<()> {
+    fn take(&mut self, printed: &Printed) -> io::Result<()> {
         self.remote.turn();
         while let Some(event) = self.remote.poll_event() {
             match event {
                 Event::Output { offset, bytes, .. } => {
-                    let printed = (offset.max(READY) - READY..).map(|at| text[at as usize % text.len()]);
-                    let same = bytes.iter().skip(usize::from(offset == 0)).zip(printed).all(|(byte, printed)| *byte == printed);
-                    if offset != self.at || !same {
+                    if offset != self.at || !printed.holds(offset, &bytes) {
                         return Err(io::Error::other(format!("other output than was printed, at {offset} instead of {}", self.at)));
                     }
                     self.at += bytes.len() as u64;

@@ -17,4 +17,4 @@ pub(crate) use process::Process;
 pub(crate) use ready::ready;
 pub(crate) use server::Server;
 pub(crate) use terminado::Terminado;
-pub(crate) use terminal::{RemoteTerminal, Site, next};
+pub(crate) use terminal::{RemoteTerminal, Site, next, spawned};

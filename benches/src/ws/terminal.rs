@@ -118,6 +118,17 @@ pub(crate) fn next(remote: &mut Remote) -> io::Result<Event> {
     remote.wait(PATIENCE)?.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "the server does not answer"))
 }
 
+/// Waits until the program that was asked for runs: its session.
+pub(crate) fn spawned(remote: &mut Remote) -> io::Result<u64> {
+    loop {
+        match next(remote)? {
+            Event::Spawned { spawned, .. } => return Ok(spawned.session),
+            Event::Output { .. } | Event::Viewers { .. } => {} // Of others, where one client has several.
+            event => return Err(unexpected(&event)),
+        }
+    }
+}
+
 /// Loopback answers at once; after this long it will not.
 const PATIENCE: Duration = Duration::from_secs(10);
 
