@@ -1,7 +1,7 @@
 //! When a viewer's output is sent: at once where nothing is under way, else with what follows it.
 //!
 //! A message costs each end a system call and a wake-up, whatever is in it; so a flood that is sent as it is read, four KiB at a time,
-//! takes a quarter more of a server's time, which everybody else's keys wait for. And output that waits for company is late. So the
+//! takes more of a server's time, which everybody else's keys wait for. And output that waits for company is late. So the
 //! first of it never waits, nor does anything that somebody who just typed may wait for. What follows is
 //! gathered until the other side has rendered what is under way (Nagle's rule, RFC 896, by acknowledgement of the renderer
 //! instead of the kernel), until it is much, or for [`BATCH_WAIT`]. What follows a bulk of output, likely more of it,

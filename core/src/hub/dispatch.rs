@@ -2,7 +2,7 @@
 //!
 //! **One `read(2)` per ready terminal, then look again** (a few when a lone terminal floods). A session somebody types into goes
 //! first, and is tried after every other read: looping over a flood to fill a buffer costs a keystroke beside eight floods a factor of about
-//! a hundred, this a factor of about two (`echo.loaded.p99` in the benches).
+//! a hundred, this a factor of about three, as a raw loop does (`echo.loaded.slowdown` in the benches).
 //!
 //! What a session said to somebody who types ends the turn at once, so that whoever waits for it on this thread hears it before
 //! the floods are read on. So does the budget of the host, whose other tasks wait, be it for a key that came over a network. Who was not

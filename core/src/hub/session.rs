@@ -169,7 +169,7 @@ impl Session {
         self.cell().state.lock().terminal.range()
     }
 
-    /// When the byte at `offset` was read from the terminal, or up to an eighth of that longer ago; `None` if that is not known any more.
+    /// When the byte at `offset` was read from the terminal, or up to 0.1 ms and an eighth of that longer ago; `None` if that is not known any more.
     pub fn read_at(&self, offset: u64) -> Option<Time> {
         self.cell().state.lock().terminal.read_at(offset)
     }

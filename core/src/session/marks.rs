@@ -1,4 +1,5 @@
-//! When output was read: in bounded memory, to an eighth of how long ago that is, and never later than the truth.
+//! When output was read: in bounded memory, never later than the truth, and earlier by a tenth of a millisecond and an eighth of how long ago
+//! that is at the most.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,7 +12,7 @@ const SPACING: Duration = Duration::from_micros(100);
 /// Marks kept, of 16 bytes. An eighth apart they reach back for six seconds of a flood, and longer of anything else.
 const MARKS_MAX: usize = 128;
 
-/// How much older than it is a byte may seem: one part in so many of its age.
+/// How much older than it is a byte may seem, beyond that: one part in so many of its age.
 const PARTS: u32 = 8;
 
 /// Marks at some of the bytes of a log.

@@ -256,7 +256,7 @@ impl Terminal {
         self.log.start()..self.log.end()
     }
 
-    /// When the byte at `offset` was read, or up to an eighth of that longer ago; `None` if that is not known any more.
+    /// When the byte at `offset` was read, or up to 0.1 ms and an eighth of that longer ago; `None` if that is not known any more.
     pub fn read_at(&self, offset: u64) -> Option<Time> {
         self.marks.at(offset)
     }
