@@ -156,6 +156,47 @@ pub const RESYNC_LAG: Duration = Duration::from_secs(1);
 /// The newest output that a viewer goes on with, in bytes: more than a large screen full of colours.
 pub const TAIL_BYTES: u64 = 32 << 10;
 
+// ---- Operations ----
+
+/// Operations of one batch. Each is a few values of the [`ITEMS_MAX`] that one message may hold.
+pub const OPERATIONS_MAX: usize = 1_024;
+
+/// What carrying out an operation costs besides its bytes, in the units of [`QUANTUM_COST`]: about as much time as a KiB takes to be typed.
+pub const OPERATION_COST: u64 = 1 << 10;
+
+/// What starting a program costs: 0.2 ms, as long as what else makes a quantum.
+pub const SPAWN_COST: u64 = QUANTUM_COST;
+
+/// What is served of one client, and then of one class, before others have their turn: 64 small operations, or 64 KiB of input.
+pub const QUANTUM_COST: u64 = 64 << 10;
+
+/// Batches of one client that are not done, and as many that are and that it can still ask for again.
+pub const BATCHES_MAX: usize = 64;
+
+/// Bytes of one client's operations that are not done.
+pub const OPERATION_BYTES_MAX: usize = 8 << 20;
+
+/// Batches with an idempotency key that are remembered with their results, of all clients; the oldest that is done is forgotten first.
+pub const KEYS_REMEMBERED: usize = 1_024;
+
+/// Bytes of an idempotency key: a UUID or a hash as text, with something before it.
+pub const BATCH_KEY_BYTES_MAX: usize = 64;
+
+/// Those who ask for one batch by its key while it is not done.
+pub const ASKERS_MAX: usize = 64;
+
+/// Bytes that an operation of the host's own may answer with.
+pub const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes of what all operations of one batch answer: what is kept for who asks again.
+pub const ANSWERS_BYTES_MAX: usize = 1 << 20;
+
+/// Threads for what operations of a host's own do that takes long; there are no more than processors.
+pub const WORKERS_MAX: usize = 4;
+
+/// How long such a thread waits for more to do.
+pub const WORKER_IDLE: Duration = Duration::from_secs(10);
+
 // ---- Coming back ----
 
 /// The longest first wait before a client dials again after a break.

@@ -147,16 +147,14 @@ impl Clients {
         }
     }
 
-    /// `connection` is gone, and client `id` with it unless it has come on another.
-    pub fn leave(&mut self, id: ClientId, connection: ConnectionId, now: Time) {
-        let Some(client) = self.known.get_mut(&id).filter(|client| client.place == Place::Here(connection)) else { return };
+    /// `connection` is gone, and client `id` with it unless it has come on another. Returns who is forgotten for that.
+    pub fn leave(&mut self, id: ClientId, connection: ConnectionId, now: Time) -> Option<ClientId> {
+        let client = self.known.get_mut(&id).filter(|client| client.place == Place::Here(connection))?;
         client.place = Place::Away(now);
         self.away.insert((now, id));
-        if self.away.len() > CLIENTS_MAX
-            && let Some((_, longest)) = self.away.pop_first()
-        {
-            self.known.remove(&longest);
-        }
+        let (_, longest) = if self.away.len() > CLIENTS_MAX { self.away.pop_first() } else { None }?;
+        self.known.remove(&longest);
+        Some(longest)
     }
 }
 

@@ -210,6 +210,11 @@ impl Inputs {
         })
     }
 
+    /// The terminal has accepted so many bytes that no client typed on a stream.
+    pub fn pass(&mut self, bytes: usize) {
+        self.accepted += bytes as u64;
+    }
+
     /// Since when something of `client` waits, if anything does.
     pub fn waits_since(&self, client: ClientId) -> Option<Time> {
         self.boxes.get(&client).and_then(|(_, inbox)| inbox.waiting.front()).map(|first| first.since)

@@ -6,9 +6,11 @@
 //!
 //! Deliberately absent: connections. Each has a machine of its own, in [`crate::peer`].
 
+mod acts;
 mod clients;
 mod inputs;
 mod notice;
+mod operations;
 mod sessions;
 mod terminals;
 
@@ -16,9 +18,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use acts::explain;
 pub use clients::{Client, Clients, Parked};
 pub use inputs::{Arrival, Inbox, Settled};
 pub use notice::Notice;
+pub use operations::{Asker, Next, Operations, Operator, Operators, Owner, Resource, Run, Task, Work};
 pub use sessions::{Known, SizePolicy, Watcher};
 pub use terminals::{Started, Terminals};
 
@@ -26,10 +30,11 @@ use crate::id::SessionId;
 use crate::limits::ENDED_KEPT;
 use crate::metrics::{Hop, Metrics};
 use crate::protocol::frame::StreamId;
-use crate::protocol::message::{ClientId, ErrorCode, Exited, Input, InstanceId, ServerLimits};
-use crate::protocol::token::Token;
+use crate::protocol::message::{Batch, ClientId, ErrorCode, Exited, Fault, Input, InstanceId, Results, ServerLimits};
+use crate::protocol::token::{Role, Token};
 use crate::session::EventKind;
 use crate::time::Time;
+use bytes::Bytes;
 
 /// One connection of this run of the server; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,6 +85,12 @@ pub struct Host {
     pub clients: Clients,
     sessions: BTreeMap<SessionId, Known>,
     notices: VecDeque<(LaneId, Notice)>,
+    /// Operations of all of them.
+    operations: Operations,
+    /// What is to be done elsewhere.
+    works: VecDeque<(Task, Work)>,
+    /// What came of operations that were asked for within this process.
+    local: VecDeque<(u64, Results)>,
     refusals: BTreeMap<ErrorCode, u64>,
     /// What is counted of the ways of input and output.
     pub metrics: Arc<Metrics>,
@@ -95,6 +106,9 @@ impl Host {
             clients: Clients::default(),
             sessions: BTreeMap::new(),
             notices: VecDeque::new(),
+            operations: Operations::default(),
+            works: VecDeque::new(),
+            local: VecDeque::new(),
             refusals: BTreeMap::new(),
             metrics: Arc::default(),
         }
@@ -133,15 +147,19 @@ impl Host {
         gone
     }
 
-    /// When [`forget_ended`](Host::forget_ended) is due next.
+    /// When [`forget_ended`](Host::forget_ended) or [`run_operations`](Host::run_operations) is due next.
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.sessions.values().filter_map(Known::unwanted_since).min().map(|since| since + self.options.ended_kept)
+        let forgetting = self.sessions.values().filter_map(Known::unwanted_since).min().map(|since| since + self.options.ended_kept);
+        forgetting.into_iter().chain(self.operations.poll_timeout()).min()
     }
 
     /// Something happened to a session: those who watch it are told.
     pub fn handle_event(&mut self, session: SessionId, event: &EventKind, terminals: &mut dyn Terminals, now: Time) {
         match *event {
-            EventKind::InputReady => self.settle_all(session, terminals, now),
+            EventKind::InputReady => {
+                self.settle_all(session, terminals, now);
+                self.operations.wake(session, now);
+            }
             EventKind::InputDropped { from, to } => {
                 let Some(known) = self.sessions.get_mut(&session) else { return };
                 let dropped = known.inputs.dropped(from, to);
@@ -166,6 +184,7 @@ impl Host {
                     (known.status, known.ended) = (Some(exit.status), Some(now));
                 }
                 self.settle_all(session, terminals, now);
+                self.operations.wake(session, now);
             }
             EventKind::Output | EventKind::ViewerDemoted => {}
         }
@@ -200,6 +219,66 @@ impl Host {
                 self.metrics.hop(Hop::Accept, now - since);
             }
             self.tell_client(session, client, &Notice::Settled(settled));
+        }
+    }
+
+    /// `connection` is gone, and `client` with it unless it has come on another. Whoever left longest ago may be forgotten for it.
+    pub fn leave_client(&mut self, client: ClientId, connection: ConnectionId, now: Time) {
+        if let Some(forgotten) = self.clients.leave(client, connection, now) {
+            self.operations.forget_client(forgotten);
+        }
+    }
+
+    // ---- Operations ----
+
+    /// Somebody in this `role` asks for a batch: carry it out by [`run_operations`](Host::run_operations).
+    ///
+    /// # Errors
+    /// Why nothing of it will be.
+    pub fn submit(&mut self, asker: Asker, role: Role, batch: Batch, now: Time) -> Result<(), Fault> {
+        self.operations.submit(asker, role, batch, now)
+    }
+
+    /// Begins no more of the batch that `owner` asked for under this number.
+    pub fn cancel(&mut self, owner: Owner, number: u64, now: Time) {
+        self.operations.cancel(owner, number, now);
+    }
+
+    /// What this host adds to what can be asked for.
+    pub fn operators(&mut self) -> &mut Operators {
+        &mut self.operations.operators
+    }
+
+    /// When [`run_operations`](Host::run_operations) is due next, if nothing happens before.
+    pub fn operations_due(&self) -> Option<Time> {
+        self.operations.poll_timeout()
+    }
+
+    /// Work that takes long: have another thread do it, and [say](Host::handle_work) what came of it.
+    pub fn poll_work(&mut self) -> Option<(Task, Work)> {
+        self.works.pop_front()
+    }
+
+    /// The work for `task` is done.
+    pub fn handle_work(&mut self, task: Task, result: Result<Bytes, Fault>, now: Time) {
+        self.operations.finish(task, operations::answer(result), now);
+    }
+
+    /// What came of operations that [`Owner::Local`] has asked for, and under which number.
+    pub fn poll_local(&mut self) -> Option<(u64, Results)> {
+        self.pass_on_results();
+        self.local.pop_front()
+    }
+
+    fn pass_on_results(&mut self) {
+        while let Some((asker, results)) = self.operations.poll_told() {
+            match asker.connection {
+                Some(connection) => {
+                    let lane = LaneId { connection, stream: StreamId::CONNECTION };
+                    self.notices.push_back((lane, Notice::Results(Box::new(results))));
+                }
+                None => self.local.push_back((asker.number, results)),
+            }
         }
     }
 
@@ -240,10 +319,10 @@ impl Host {
         self.notices.extend(known.watchers().iter().map(|watcher| (watcher.lane, notice.clone())));
     }
 
-    /// Tells everybody who watches `session` but `lane`.
-    pub fn tell_others(&mut self, session: SessionId, lane: LaneId, notice: &Notice) {
+    /// Tells everybody who watches `session` but `lane`, if that is one.
+    pub fn tell_but(&mut self, session: SessionId, lane: Option<LaneId>, notice: &Notice) {
         let Some(known) = self.sessions.get(&session) else { return };
-        let others = known.watchers().iter().filter(|watcher| watcher.lane != lane);
+        let others = known.watchers().iter().filter(|watcher| Some(watcher.lane) != lane);
         self.notices.extend(others.map(|watcher| (watcher.lane, notice.clone())));
     }
 
@@ -255,6 +334,7 @@ impl Host {
 
     /// The next notice for somebody: hand it to that connection's machine.
     pub fn poll_notice(&mut self) -> Option<(LaneId, Notice)> {
+        self.pass_on_results();
         self.notices.pop_front()
     }
 

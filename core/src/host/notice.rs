@@ -1,7 +1,7 @@
 //! What one who watches a session must hear of, though somebody else did it.
 
 use super::Settled;
-use crate::protocol::message::InputDropped;
+use crate::protocol::message::{InputDropped, Results};
 use crate::pty::ExitStatus;
 use crate::size::Size;
 
@@ -30,6 +30,8 @@ pub enum Notice {
     Control(crate::protocol::message::Act),
     /// Somebody pressed an interrupt key: output that piled up before it is stale.
     Interrupted,
+    /// Operations that this connection asked for have ended.
+    Results(Box<Results>),
     /// Somebody came or went.
     Viewers,
     /// The same client has come back on another connection.

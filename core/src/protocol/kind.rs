@@ -155,6 +155,12 @@ kinds! {
     Control        = 0x19, Both,   Session,    Map,   Request;
     /// Who watches.
     Viewers        = 0x1a, Server, Session,    Map,   Nothing;
+    /// Carry these operations out.
+    Batch          = 0x1b, Client, Connection, Map,   Request;
+    /// Begin no more of a batch.
+    Cancel         = 0x1c, Client, Connection, Empty, Request;
+    /// What came of some of its operations.
+    Results        = 0x1d, Server, Connection, Map,   Request;
 
     /// Bytes the terminal wrote.
     Output         = 0x20, Server, Session,    Raw,   Output;

@@ -30,6 +30,7 @@
 //!
 //! Deliberately absent: who may say what when. That is for the machines of both ends, which stand on top of this.
 
+mod blob;
 pub mod cbor;
 mod fixed;
 pub mod frame;

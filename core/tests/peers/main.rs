@@ -10,6 +10,7 @@ mod golden;
 mod hops;
 mod mutations;
 mod net;
+mod operations;
 mod overload;
 mod policies;
 mod refusals;

@@ -1,11 +1,13 @@
 //! Frames that make sense, changed a little, shuffled and repeated: many thousand conversations that nobody planned.
 
 use bytes::BytesMut;
+use orchflow_core::batch::Class;
 use orchflow_core::protocol::frame::{Flags, Frame};
 use orchflow_core::protocol::kind::{Kind, Sender};
 use orchflow_core::protocol::message::{
-    Act, Attach, Attached, Close, Control, Detached, Ended, ErrorCode, Exited, Gap, GapReason, Goodbye, Input, InputDropped, InputRefused,
-    Message, Output, Policy, Refusal, Resize, Resized, Sessions, Spawn, Spawned, Start, Viewers,
+    Act, Answer, Attach, Attached, Batch, Close, Control, Detached, Ended, ErrorCode, Exited, Fault, Gap, GapReason, Goodbye, Input,
+    InputDropped, InputRefused, Message, Mode, Operation, Output, Policy, Refusal, Resize, Resized, Results, Sessions, Spawn, Spawned,
+    Start, Viewers,
 };
 use orchflow_core::protocol::token::Role;
 use orchflow_core::pty::{ExitStatus, Signal, Target};
@@ -44,6 +46,8 @@ fn message(sender: Sender, dice: &mut Dice) -> Message {
         Message::Input(Input { sequence: number, bytes: bytes(), urgent: dice.one_in(4), reply: dice.one_in(4) }),
         Message::Resize(Resize { number, size }),
         Message::Ack { rendered: offset },
+        Message::Batch(Box::new(batch(number, session, dice))),
+        Message::Cancel { number },
     ];
     let refused = InputRefused { sequence: number, code, message: "no".into(), retryable: dice.one_in(2) };
     let attached = Attached {
@@ -58,7 +62,11 @@ fn message(sender: Sender, dice: &mut Dice) -> Message {
         replies: true,
         title: String::new(),
     };
+    let mut results = Results { number: 1 + number, more: dice.one_in(2), ..Results::default() };
+    results.add(dice.below(3) as u32, Ok(None));
+    results.add(dice.below(3) as u32, if dice.one_in(2) { Ok(Some(Answer::Host(bytes()))) } else { Err(Fault::new(code, "no")) });
     let server = [
+        Message::Results(Box::new(results)),
         Message::Ping { echo: number },
         Message::Pong { echo: number },
         Message::Done { number },
@@ -80,6 +88,26 @@ fn message(sender: Sender, dice: &mut Dice) -> Message {
     let goodbye = Message::Goodbye(Box::new(Goodbye { retry_ms: Some(1), ..Goodbye::new(code, "bye") }));
     let sensible = if sender == Sender::Client { &client[..] } else { &server[..] };
     if dice.one_in(60) { goodbye } else { sensible[dice.below(sensible.len())].clone() }
+}
+
+fn batch(number: u64, session: u64, dice: &mut Dice) -> Batch {
+    let operations = [
+        Operation::Query { session },
+        Operation::Input { session, bytes: "typed".into(), urgent: dice.one_in(2) },
+        Operation::Control { session, act: Act::Title("title".into()) },
+        Operation::Close { session, grace_ms: 0 },
+        Operation::Spawn(Box::default()),
+        Operation::Host { name: "none".into(), body: bytes::Bytes::new() },
+    ];
+    let count = dice.below(operations.len() + 1);
+    Batch {
+        number,
+        key: dice.one_in(3).then(|| "key".into()),
+        mode: Mode::ALL[dice.below(3)],
+        class: Class::ALL[dice.below(4)],
+        within_ms: dice.one_in(3).then(|| dice.below(2_000) as u32),
+        operations: operations[..count].to_vec(),
+    }
 }
 
 /// A conversation of one side, with a byte that says how to take it.

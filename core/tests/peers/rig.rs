@@ -16,7 +16,8 @@ use orchflow_core::peer::server::{ServerPeer, World};
 use orchflow_core::protocol::frame::{Frame, FrameDecoder, FrameFault, Frames, StreamId};
 use orchflow_core::protocol::handshake::{Nonce, Transcript};
 use orchflow_core::protocol::message::{
-    Attach, Challenge, ClientId, ErrorCode, Hello, InstanceId, Message, Policy, Proof, Refusal, ServerLimits, Spawn, Start, Welcome,
+    Attach, Batch, Challenge, ClientId, ErrorCode, Hello, InstanceId, Message, Operation, Policy, Proof, Refusal, ServerLimits, Spawn,
+    Start, Welcome,
 };
 use orchflow_core::protocol::negotiation::{Agreed, Features, VERSIONS};
 use orchflow_core::protocol::token::{ResumeSecret, Role, Token};
@@ -197,6 +198,7 @@ pub(crate) fn server_takes(input: &[u8]) {
         with!(|peer: &mut ServerPeer, world: &mut World<'_>| peer.handle_message(message, world));
         now = now + Duration::from_millis(700);
         with!(|peer: &mut ServerPeer, world: &mut World<'_>| peer.handle_timeout(world));
+        while host.run_operations(&mut terminals, now) {}
         while let Some((lane, notice)) = host.poll_notice() {
             with!(|peer: &mut ServerPeer, world: &mut World<'_>| peer.handle_notice(lane.stream, notice, world));
         }
@@ -232,6 +234,7 @@ pub(crate) fn client_takes(input: &[u8]) {
     let attach = Attach { number: 0, session: 2, start: Start::Offset(0), role: None, size: None, policy: Some(Policy::Resync) };
     client.attach(attach).expect("room for a request");
     client.list().expect("room for a request");
+    client.batch(Batch::new([Operation::Query { session: 2 }, Operation::Query { session: 3 }]), now).expect("room for a request");
     let mut shown = BTreeMap::<StreamId, u64>::new();
     let mut is_known = false;
     for message in pieces(*choice, bytes) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use orchflow_core::host::{ConnectionId, Host, HostOptions, LaneId, Terminals};
+use orchflow_core::host::{ConnectionId, Host, HostOptions, LaneId, Task, Terminals, Work};
 use orchflow_core::hub::serve::{Framing, Table};
 use orchflow_core::hub::{Hub, Output, Reader, Turn};
 use orchflow_core::id::SessionId;
@@ -33,6 +33,8 @@ pub(crate) struct Server<T = Table> {
     pub(crate) links: BTreeMap<ConnectionId, Link>,
     connections: u64,
     dice: Dice,
+    /// Operations whose work is done elsewhere, and comes home in the next turn.
+    works: Vec<(Task, Work)>,
 }
 
 pub(crate) struct Link {
@@ -70,7 +72,7 @@ impl<T: Offer> Server<T> {
         let mut instance = [0; 16];
         dice.fill(&mut instance);
         let host = Host::new(InstanceId::from_bytes(instance), token(), options);
-        Server { hub, ptys, host, table, links: BTreeMap::new(), connections: 0, dice }
+        Server { hub, ptys, host, table, links: BTreeMap::new(), connections: 0, dice, works: Vec::new() }
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -129,6 +131,9 @@ impl<T: Offer> Server<T> {
     pub(crate) fn turn(&mut self) {
         while self.hub.dispatch(usize::MAX).unwrap() == Turn::More {}
         let now = self.now();
+        for (task, work) in std::mem::take(&mut self.works) {
+            self.host.handle_work(task, work(), now);
+        }
         while let Some(event) = self.hub.next_event() {
             self.host.handle_event(event.session, &event.kind, &mut self.table, now);
             self.deliver();
@@ -178,7 +183,9 @@ impl<T: Offer> Server<T> {
     }
 
     fn deliver(&mut self) {
-        let mut random = |_: &mut [u8]| {};
+        let (now, mut random) = (self.now(), |_: &mut [u8]| {});
+        while self.host.run_operations(&mut self.table, now) {}
+        self.works.extend(std::iter::from_fn(|| self.host.poll_work()));
         while let Some((lane, notice)) = self.host.poll_notice() {
             let Some(link) = self.links.get_mut(&lane.connection) else { continue };
             link.peer.handle_notice(lane.stream, notice, &mut world!(self, random));

@@ -15,9 +15,10 @@ enum Type {
     Name(String),
     Text(String),
     Range(i128, i128),
-    Bytes(usize),
+    /// Of this length, or of any.
+    Bytes(Option<usize>),
     Map(Vec<Entry>),
-    /// `[* type]`
+    /// `[* type]` and `[+ type]`
     List(Box<Type>),
     /// `[type, type]`
     Tuple(Vec<Type>),
@@ -99,7 +100,7 @@ impl Cddl {
             },
             (Type::Text(expected), Value::Text(text)) => expected == text,
             (Type::Range(least, most), Value::Integer(number)) => (*least..=*most).contains(&i128::from(*number)),
-            (Type::Bytes(length), Value::Bytes(bytes)) => bytes.len() == *length,
+            (Type::Bytes(length), Value::Bytes(bytes)) => length.is_none_or(|length| bytes.len() == length),
             (Type::List(item), Value::Array(values)) => {
                 values.iter().try_for_each(|value| self.check(path, item, value, used))?;
                 true
@@ -170,7 +171,7 @@ impl Parser {
         let token = self.next();
         match &token[..] {
             "{" => Type::Map(self.entries()),
-            "[" if self.take("*") => {
+            "[" if self.take("*") || self.take("+") => {
                 let item = self.choice();
                 self.expect("]");
                 Type::List(Box::new(item))
@@ -183,10 +184,8 @@ impl Parser {
                 self.expect("]");
                 Type::Tuple(items)
             }
-            "bstr" => {
-                self.expect(".size");
-                Type::Bytes(self.next().parse().unwrap())
-            }
+            "bstr" if self.take(".size") => Type::Bytes(Some(self.next().parse().unwrap())),
+            "bstr" => Type::Bytes(None),
             text if text.starts_with('"') => Type::Text(text.trim_matches('"').to_owned()),
             range if range.contains("..") => {
                 let (least, most) = range.split_once("..").unwrap();
@@ -213,7 +212,7 @@ impl Parser {
 fn tokens(text: &str) -> Vec<String> {
     let text: String = text.lines().map(|line| line.split(';').next().unwrap_or_default().to_owned() + "\n").collect();
     let mut spaced = text.replace("=>", " \u{1} ");
-    for mark in ["{", "}", "[", "]", ",", ":", "?", "*", "/", "="] {
+    for mark in ["{", "}", "[", "]", ",", ":", "?", "*", "+", "/", "="] {
         spaced = spaced.replace(mark, &format!(" {mark} "));
     }
     spaced.replace('\u{1}', "=>").split_whitespace().map(str::to_owned).collect()
@@ -221,7 +220,9 @@ fn tokens(text: &str) -> Vec<String> {
 
 #[test]
 fn a_body_that_breaks_its_rule_is_found() {
-    let rules = Cddl::parse("r = { a: n, ? b: [* tstr / null], ? c: { x: k } / \"y\" } ; rest\nn = 0..9\nk = bstr .size 1\n");
+    let rules =
+        Cddl::parse("r = { a: n, ? b: [* tstr / null], ? c: { x: k } / \"y\" } ; rest\nn = 0..9\nk = bstr .size 1\ns = { l: [+ bstr] }\n");
+    assert_eq!(rules.fault("s", &ciborium::from_reader(&b"\xa1\x61l\x82\x40\x41z"[..]).unwrap(), &mut Vec::new()), None);
     let fault = |body: &[u8]| rules.fault("r", &ciborium::from_reader(body).unwrap(), &mut Vec::new()).is_some();
     for good in [&b"\xa1\x61a\x09"[..], b"\xa2\x61a\x00\x61b\x82\xf6\x61z", b"\xa2\x61a\x00\x61c\x61y", b"\xa2\x61a\x00\x61c\xa1\x61x\x41z"]
     {

@@ -1,6 +1,7 @@
 //! One frame of every type, and of every form that its fields allow.
 
 use bytes::Bytes;
+use orchflow_core::batch::Class;
 use orchflow_core::protocol::frame::{Flags, Frame, StreamId};
 use orchflow_core::protocol::handshake::{Nonce, Transcript};
 use orchflow_core::protocol::message::*;
@@ -97,6 +98,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     let mut all = handshake();
     all.extend(upkeep());
     all.extend(sessions());
+    all.extend(operations());
     all.extend(flow());
     all
 }
@@ -155,8 +157,8 @@ fn upkeep() -> Vec<Sample> {
     ]
 }
 
-fn sessions() -> Vec<Sample> {
-    let spawn = Spawn {
+fn full_spawn() -> Spawn {
+    Spawn {
         number: 2,
         program: Some("make".into()),
         args: vec!["-j4".into(), "test".into()],
@@ -164,7 +166,11 @@ fn sessions() -> Vec<Sample> {
         cwd: Some("/srv/project".into()),
         size: Some(with_pixels()),
         title: "tests ✓".into(),
-    };
+    }
+}
+
+fn sessions() -> Vec<Sample> {
+    let spawn = full_spawn();
     let attach = |start, more: fn(Attach) -> Attach| {
         stream(Message::Attach(more(Attach { number: 3, session: 7, start, role: None, size: None, policy: None })))
     };
@@ -226,6 +232,58 @@ fn sessions() -> Vec<Sample> {
         sample("control-title", control(0, Act::Title("deploy".into()))),
         sample("control-signal", control(10, Act::Signal { name: Signal::Interrupt, to: Target::Foreground })),
         sample("viewers", stream(Message::Viewers(viewers))),
+    ]
+}
+
+fn operations() -> Vec<Sample> {
+    let all = [
+        Operation::Spawn(Box::new(full_spawn())),
+        Operation::Input { session: 7, bytes: Bytes::from_static(b"make\r"), urgent: false },
+        Operation::Input { session: 7, bytes: Bytes::from_static(b"\x03"), urgent: true },
+        Operation::Resize { session: 7, size: size() },
+        Operation::Control { session: 7, act: Act::Title("tests ✓".into()) },
+        Operation::Control { session: 7, act: Act::Signal { name: Signal::Interrupt, to: Target::Foreground } },
+        Operation::Close { session: 8, grace_ms: 1_000 },
+        Operation::Query { session: 7 },
+        Operation::Host { name: "search".into(), body: Bytes::from_static(&[0xa1, 0x61, 0x71]) },
+    ];
+    let batch = Batch {
+        number: 17,
+        key: Some("deploy-42".into()),
+        mode: Mode::StopOnError,
+        class: Class::Interactive,
+        within_ms: Some(500),
+        ..Batch::new(all)
+    };
+    let info = SessionInfo {
+        session: 7,
+        title: "tests ✓".into(),
+        program: "make".into(),
+        size: size(),
+        age_ms: 754_000,
+        end: 70_000,
+        viewers: 2,
+        status: Some(ExitStatus::Code(2)),
+    };
+    let mut some = Results { number: 17, more: true, ..Results::default() };
+    some.add(0, Ok(Some(Answer::Spawned { session: 9, pid: Some(4243) })));
+    (1..=5).for_each(|at| some.add(at, Ok(None)));
+    let mut rest = Results { number: 17, ..Results::default() };
+    rest.add(6, Err(Fault::new(ErrorCode::NoSession, "there is no session 8: List tells which there are")));
+    rest.add(7, Ok(Some(Answer::Session(Box::new(info.clone())))));
+    rest.add(9, Ok(Some(Answer::Session(Box::new(SessionInfo { status: Some(ExitStatus::Signal(9)), ..info.clone() })))));
+    rest.add(8, Ok(Some(Answer::Host(Bytes::from_static(&[0xf5])))));
+    let mut late = Results { number: 18, ..Results::default() };
+    late.add(64, Err(Fault::new(ErrorCode::TooMany, "64 sessions run, and no more may: close one")));
+    (0..64).for_each(|at| late.add(at, Err(Fault::new(ErrorCode::Expired, "its time was over before it began: give it longer"))));
+    let small = Batch { number: 18, ..Batch::new([Operation::Query { session: 7 }]) };
+    vec![
+        sample("batch", connection(Message::Batch(Box::new(batch)))),
+        sample("batch-small", connection(Message::Batch(Box::new(small)))),
+        sample("cancel", connection(Message::Cancel { number: 17 })),
+        sample("results-more", connection(Message::Results(Box::new(some)))),
+        sample("results", connection(Message::Results(Box::new(rest)))),
+        sample("results-refused", connection(Message::Results(Box::new(late)))),
     ]
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use orchflow_core::batch::Class;
 use orchflow_core::limits;
 use orchflow_core::protocol::kind::{Body, Counts, Kind, Place, Sender};
-use orchflow_core::protocol::message::{ErrorCode, GapReason};
+use orchflow_core::protocol::message::{ErrorCode, GapReason, Mode};
 use orchflow_core::protocol::negotiation::{TIMESTAMPS, VIEWERS};
 use orchflow_core::protocol::token::Role;
 
@@ -68,6 +69,8 @@ fn names_are_the_same_in_code_rules_and_page() {
     };
     check("role", Role::ALL.iter().map(|role| role.as_str()).collect());
     check("code", ErrorCode::ALL.iter().map(|code| code.as_str()).collect());
+    check("mode", Mode::ALL.iter().map(|mode| mode.as_str()).collect());
+    check("class", Class::ALL.iter().map(|class| class.as_str()).collect());
     check("reason", GapReason::ALL.iter().map(|reason| reason.as_str()).collect());
     for feature in [TIMESTAMPS, VIEWERS] {
         assert!(rows(&page).iter().any(|row| row[0] == format!("`{feature}`")), "the page has no row for `{feature}`");
@@ -112,6 +115,10 @@ fn the_table_of_types_is_the_codes() {
 #[test]
 fn what_a_code_asks_for_is_the_same_in_code_and_page() {
     let page = page();
+    for class in Class::ALL {
+        let budget = format!("{} ms", class.budget().as_secs_f64() * 1e3);
+        assert!(rows(&page).into_iter().any(|row| row[0] == format!("`{class}`") && row[1] == budget), "{class}: {budget}");
+    }
     for code in ErrorCode::ALL {
         let row = rows(&page).into_iter().find(|row| row[0] == format!("`{code}`")).unwrap();
         assert_eq!(row[1], if code.is_retryable() { "yes" } else { "no" }, "{code}");
@@ -155,6 +162,14 @@ fn limits_are_the_same_in_code_and_page() {
     assert_eq!(told("Input settled and not read by the program"), limits::INPUT_QUEUE_BYTES as u64);
     assert_eq!(told("Spawns remembered"), limits::SPAWNS_REMEMBERED as u64);
     assert_eq!(told("Clients remembered after they left"), limits::CLIENTS_MAX as u64);
+    assert_eq!(told("Operations of a batch"), limits::OPERATIONS_MAX as u64);
+    assert_eq!(told("Length of a batch's key"), limits::BATCH_KEY_BYTES_MAX as u64);
+    assert_eq!(told("Batches that are not done"), limits::BATCHES_MAX as u64);
+    assert_eq!(told("Batches remembered by number"), limits::BATCHES_MAX as u64);
+    assert_eq!(told("Batches remembered by key"), limits::KEYS_REMEMBERED as u64);
+    assert_eq!(told("Operations that are not done"), limits::OPERATION_BYTES_MAX as u64);
+    assert_eq!(told("Answer to one of the server's own operations"), limits::ANSWER_BYTES_MAX as u64);
+    assert_eq!(told("Such answers of a batch"), limits::ANSWERS_BYTES_MAX as u64);
     assert_eq!(told("Ended session kept, unless set otherwise"), limits::ENDED_KEPT.as_secs());
     assert_eq!(told("Credit, unless told"), limits::HIGH_WATER_BYTES as u64);
     assert_eq!(told("Credit, in a browser"), u64::from(limits::CREDIT_BROWSER));

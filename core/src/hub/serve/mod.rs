@@ -8,6 +8,8 @@
 
 mod guarded;
 mod link;
+mod operations;
+mod pool;
 mod spawner;
 mod table;
 mod transport;
@@ -15,7 +17,7 @@ mod transport;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use super::{Hub, Sleep};
@@ -29,6 +31,9 @@ use crate::session::SessionOptions;
 use crate::time::Time;
 use guarded::{Guarded, Wakers};
 pub use link::Farewell;
+use operations::Local;
+pub use operations::Submitted;
+use pool::Pool;
 pub use table::Table;
 pub use transport::{Framing, Transport};
 
@@ -70,6 +75,14 @@ struct State {
     closing: Option<Goodbye>,
     /// Wakes the task in [`Service::run`] when its deadline may have changed.
     runner: Option<Waker>,
+    /// When that one will look by itself.
+    armed: Option<Time>,
+    /// Batches that were asked for within this process.
+    locals: BTreeMap<u64, Local>,
+    last_local: u64,
+    /// What takes long is done here, and comes home to this state.
+    pool: Pool,
+    home: Weak<Guarded<State>>,
 }
 
 /// One connection, as others reach it.
@@ -106,12 +119,25 @@ impl Service {
         let mut host = Host::new(InstanceId::from_bytes(instance), token, options.host);
         host.metrics = Arc::clone(&hub.inner.core.metrics);
         let table = Table::new(hub.clone(), options.command, options.session);
-        let state = State { host, table, links: BTreeMap::new(), connections: 0, closing: None, runner: None };
-        Ok(Service { shared: Arc::new(Shared { hub: hub.clone(), state: Guarded::new(state) }) })
+        let state = Guarded::new(State {
+            host,
+            table,
+            links: BTreeMap::new(),
+            connections: 0,
+            closing: None,
+            runner: None,
+            armed: None,
+            locals: BTreeMap::new(),
+            last_local: 0,
+            pool: Pool::default(),
+            home: Weak::new(),
+        });
+        state.lock().home = Arc::downgrade(&state);
+        Ok(Service { shared: Arc::new(Shared { hub: hub.clone(), state }) })
     }
 
-    /// Tells connections what happens to sessions, and lets go of those that ended long ago. Await it once, beside the
-    /// connections; it does not end.
+    /// Tells connections what happens to sessions, carries out operations, and lets go of sessions that ended long ago. Await it once,
+    /// beside the connections; it does not end.
     pub async fn run(&self) {
         let hub = &self.shared.hub;
         let mut event = Box::pin(hub.event());
@@ -121,14 +147,18 @@ impl Service {
             let waker = wakers.of(cx.waker(), &self.shared.state);
             let cx = &mut Context::from_waker(waker);
             let mut state = self.shared.state.lock();
-            state.runner = Some(waker.clone());
             while let Poll::Ready(told) = event.as_mut().poll(cx) {
                 state.handle_event(&told, hub.now());
                 event.set(hub.event());
             }
             loop {
                 state.forget_ended(hub.now());
-                sleep = state.host.poll_timeout().map(|at| Box::pin(hub.sleep_until(at)));
+                if state.turn(None, hub.now()) {
+                    cx.waker().wake_by_ref(); // Others have their turn first.
+                }
+                state.runner = Some(waker.clone());
+                state.armed = state.host.poll_timeout();
+                sleep = state.armed.map(|at| Box::pin(hub.sleep_until(at)));
                 match sleep.as_mut().map(|sleep| sleep.as_mut().poll(cx)) {
                     Some(Poll::Ready(())) => {}
                     _ => return Poll::<()>::Pending,
@@ -193,13 +223,13 @@ impl State {
     /// Does something with a connection's machine, and tells the others what it means to them.
     fn with<R>(&mut self, id: ConnectionId, now: Time, touch: impl FnOnce(&mut ServerPeer, &mut World<'_>) -> R) -> Option<R> {
         let result = self.touch(id, now, touch)?;
-        self.deliver(Some(id), now);
+        self.turn(Some(id), now);
         Some(result)
     }
 
     fn handle_event(&mut self, event: &crate::session::Event, now: Time) {
         self.host.handle_event(event.session, &event.kind, &mut self.table, now);
-        self.deliver(None, now);
+        self.turn(None, now);
     }
 
     /// Hands notices over, and wakes whom they reach, but for `current`, who is awake.

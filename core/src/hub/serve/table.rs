@@ -60,6 +60,11 @@ impl Table {
         self.sessions.clear();
     }
 
+    /// What time it is.
+    pub(super) fn now(&self) -> Time {
+        self.hub.now()
+    }
+
     fn command(&self, spawn: &Spawn) -> Command {
         let mut command = match &spawn.program {
             Some(program) => Command::new(program).args(spawn.args.iter().map(String::as_str)),

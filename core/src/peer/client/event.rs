@@ -10,7 +10,7 @@ use crate::protocol::frame::{FrameError, StreamId};
 use crate::protocol::kind::Kind;
 use crate::protocol::message::{
     Act, Attached, ClientId, Detached, Ended, ErrorCode, Exited, Gap, Goodbye, InputDropped, InputRefused, InstanceId, MessageError,
-    Refusal, Resized, Sessions, Spawned, Viewers,
+    Refusal, Resized, Results, Sessions, Spawned, Viewers,
 };
 use crate::protocol::negotiation::{NoCommonVersion, Versions};
 use crate::protocol::token::Role;
@@ -68,6 +68,8 @@ pub enum Event {
     },
     /// Sessions there are: some of them, where `more` says so.
     Sessions(Sessions),
+    /// What came of operations: of each once, as they end, until `more` is false.
+    Results(Box<Results>),
     /// A request was carried out.
     Done {
         /// Its number.

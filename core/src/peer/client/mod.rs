@@ -39,6 +39,7 @@
 //! Deliberately absent: transports, clocks, randomness, and a file for who it is: a client that is started anew is a new one.
 
 mod again;
+mod batches;
 mod entrance;
 mod event;
 mod lane;
@@ -60,6 +61,7 @@ use crate::protocol::token::{Pass, ResumeSecret, Role};
 use crate::resilience::{Backoff, Schedule};
 use crate::time::Time;
 use again::Patience;
+use batches::Batches;
 use entrance::Call;
 pub use event::{AskError, Breach, Event, InputError, Loss, Past, Welcomed};
 use lane::{Lane, Phase};
@@ -124,6 +126,7 @@ pub struct ClientPeer {
     /// Requests without an answer, by number.
     requests: BTreeMap<u64, Request>,
     last_number: u64,
+    batches: Batches,
     patience: Patience,
     frames: VecDeque<Frame>,
     queued: usize,
@@ -177,6 +180,7 @@ impl ClientPeer {
             outboxes: BTreeMap::new(),
             requests: BTreeMap::new(),
             last_number: 0,
+            batches: Batches::new(),
             patience: Patience::new(seed.rotate_left(32)), // Other waits than the link's.
             frames: VecDeque::new(),
             queued: 0,

@@ -251,7 +251,7 @@ impl ClientPeer {
         free.ok_or(AskError::Streams { limit })
     }
 
-    fn number(&mut self) -> Result<u64, AskError> {
+    pub(super) fn number(&mut self) -> Result<u64, AskError> {
         if self.requests.len() >= REQUESTS_MAX {
             return Err(too_many_requests());
         }
@@ -259,7 +259,7 @@ impl ClientPeer {
         Ok(self.last_number)
     }
 
-    fn ask(&mut self, stream: StreamId, number: u64, message: Message) {
+    pub(super) fn ask(&mut self, stream: StreamId, number: u64, message: Message) {
         self.patience.handle_first_try();
         self.requests.insert(number, Request { stream, message, sent: false, tries: 1, told: number });
         if self.is_open() {

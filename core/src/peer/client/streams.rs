@@ -73,6 +73,7 @@ impl ClientPeer {
                     false => Event::Detached { stream, detached: Detached::default() },
                 });
             }
+            Message::Results(results) => return self.take_results(*results),
             Message::InputAck { sequence } => return self.settle(stream, sequence),
             Message::InputRefused(refused) => self.take_input_refused(stream, refused, now),
             told => self.take_told(stream, kind, told)?,
@@ -131,7 +132,7 @@ impl ClientPeer {
         }
         let unanswered = self.requests.keys().copied().collect();
         self.bring_streams_back(past);
-        self.ask_again(unanswered, past);
+        self.ask_again(unanswered, past, now);
     }
 
     fn begin_input_anew(&mut self, session: u64) {
@@ -160,7 +161,7 @@ impl ClientPeer {
     }
 
     /// Requests without an answer: those that were never sent, and those that mean the same twice.
-    fn ask_again(&mut self, unanswered: Vec<u64>, past: Past) {
+    fn ask_again(&mut self, unanswered: Vec<u64>, past: Past, now: Time) {
         let resumed = past == Past::Resumed;
         for number in unanswered {
             let Some(request) = self.requests.get(&number) else { continue };
@@ -168,12 +169,18 @@ impl ClientPeer {
                 Message::Spawn(_) => resumed || !request.sent,
                 Message::Attach(_) | Message::Resize(_) => true,
                 Message::Close(_) => !request.sent && past != Past::Restarted,
+                // Its sessions are those of the server it was meant for.
+                Message::Batch(_) => resumed || !request.sent && past != Past::Restarted,
                 _ => !request.sent,
             };
             if again {
-                self.send_request(number);
+                match request.message {
+                    Message::Batch(_) => self.send_batch_again(number, now),
+                    _ => self.send_request(number),
+                }
                 continue;
             }
+            self.batches.remove(&number);
             let Some(request) = self.requests.remove(&number) else { continue };
             if matches!(request.message, Message::Spawn(_)) {
                 self.lanes.remove(&request.stream);
@@ -276,6 +283,7 @@ impl ClientPeer {
             return self.take_detached(stream, detached);
         }
         let request = self.requests.remove(&refusal.number);
+        self.batches.remove(&refusal.number);
         if refusal.number > 0 && request.is_none() {
             return;
         }

@@ -4,6 +4,7 @@
 //! the books of each stream: what was sent, what was rendered, what may be sent now. What it knows of clients and
 //! sessions is the [`Host`]'s and outlives it; when its link breaks, [`park`](ServerPeer::park) leaves its places there.
 
+mod batches;
 mod entrance;
 mod lane;
 mod missed;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::host::{ConnectionId, Host, LaneId, Notice, Parked, Terminals};
+use crate::host::{ConnectionId, Host, LaneId, Notice, Parked, Terminals, explain};
 use crate::limits::{BEFORE_PROOF_BYTES_MAX, FRAME_BEFORE_PROOF_MAX, INPUT_ACK_WAIT, PROOF_WAIT};
 use crate::protocol::frame::{Frame, Frames, StreamId};
 use crate::protocol::kind::Kind;
@@ -281,7 +282,7 @@ impl ServerPeer {
             world.host.leave(lane.session, id, lane.sent(), world.terminals, world.now);
         }
         if let Some(client) = client {
-            world.host.clients.leave(client, self.id, world.now);
+            world.host.leave_client(client, self.id, world.now);
         }
     }
 
@@ -323,16 +324,4 @@ impl ServerPeer {
         world.host.count(code);
         self.say_goodbye(Goodbye::with_retry(code, message));
     }
-}
-
-/// An error with its sources, for people.
-fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use super::{ServerPeer, State, World, explain};
+use super::{ServerPeer, State, World};
 use crate::flow::Lines;
-use crate::host::{Known, Notice};
 use crate::id::SessionId;
-use crate::limits::{SESSIONS_PER_FRAME, TITLE_CHARS_MAX};
+use crate::limits::SESSIONS_PER_FRAME;
 use crate::protocol::frame::StreamId;
-use crate::protocol::label;
 use crate::protocol::message::{
-    Act, Attach, Close, Control, Detached, ErrorCode, Message, Policy, Refusal, Resize, SessionInfo, Sessions, Spawn, Spawned, Start,
+    Attach, Close, Control, Detached, ErrorCode, Fault, Message, Policy, Refusal, Resize, Sessions, Spawn, Spawned, Start,
 };
 use crate::protocol::token::Role;
 
@@ -30,17 +28,19 @@ impl ServerPeer {
             Message::Close(close) => (close.number, self.close(stream, &close, world)),
             Message::Control(control) => (control.number, self.control(stream, control, world)),
             Message::Resize(resize) => (resize.number, self.resize(stream, &resize, world)),
+            Message::Batch(batch) => (batch.number, self.submit(*batch, world)),
+            Message::Cancel { number } => return self.cancel(number, world),
             _ => {
                 let message = format!("{name} is not for a client to send now");
                 return self.turn_away(ErrorCode::Unexpected, message, world);
             }
         };
-        if let Err((code, message)) = result {
+        if let Err(Fault { code, message }) = result {
             self.refuse(stream, Refusal::new(number, code, message), world);
         }
     }
 
-    fn role(&self) -> Role {
+    pub(super) fn role(&self) -> Role {
         if let State::Inside(guest) = &self.state { guest.role } else { Role::Metrics }
     }
 
@@ -56,23 +56,13 @@ impl ServerPeer {
         let (session, pid) = match before {
             // The answer was lost with the link.
             Some(session) if world.host.session(session).is_some() => (session, None),
-            Some(_) => return Err((ErrorCode::Ended, "the program was started, and has ended long ago".into())),
+            Some(_) => return refuse(ErrorCode::Ended, "the program was started, and has ended long ago"),
             None => {
-                let size = spawn.size.unwrap_or_default();
-                let started = world.terminals.spawn(spawn, size).map_err(|refusal| (refusal.code, refusal.message))?;
-                world.host.add(
-                    started.session,
-                    Known::new(
-                        label::clean(&started.program, TITLE_CHARS_MAX),
-                        label::clean(&spawn.title, TITLE_CHARS_MAX),
-                        size,
-                        world.now,
-                    ),
-                );
+                let started = world.host.spawn(spawn, world.terminals, world.now)?;
                 if let Some(client) = world.host.clients.get_mut(client) {
-                    client.remember_spawn(spawn.number, started.session);
+                    client.remember_spawn(spawn.number, started.0);
                 }
-                (started.session, started.pid)
+                started
             }
         };
         let place = self.watch(stream, session, Role::Owner, Policy::Backpressure, 0, spawn.size, world);
@@ -91,13 +81,12 @@ impl ServerPeer {
         self.check_free(stream, world)?;
         let session = self.known(attach.session, world)?;
         if self.watches(session) {
-            return Err((ErrorCode::StreamInUse, "the session is watched on another stream of this connection already".into()));
+            return refuse(ErrorCode::StreamInUse, "the session is watched on another stream of this connection already");
         }
         let range = world.terminals.range(session);
         let start = match attach.start {
             Start::Offset(offset) if offset > range.end => {
-                let message = format!("output ends at {}: attach there, or before", range.end);
-                return Err((ErrorCode::OffsetAhead, message));
+                return refuse(ErrorCode::OffsetAhead, format!("output ends at {}: attach there, or before", range.end));
             }
             Start::Offset(offset) => offset,
             Start::Tail(bytes) => self.cut(session, range.end.saturating_sub(bytes).max(range.start), Lines::Any, world),
@@ -126,18 +115,8 @@ impl ServerPeer {
     }
 
     fn list(&mut self, number: u64, world: &mut World<'_>) {
-        let now = world.now;
-        let info = |(id, known): (SessionId, &Known)| SessionInfo {
-            session: id.as_raw(),
-            title: known.title.clone(),
-            program: known.program.clone(),
-            size: known.size,
-            age_ms: u64::try_from((now - known.started).as_millis()).unwrap_or(u64::MAX).min(crate::limits::NUMBER_MAX),
-            end: world.terminals.range(id).end,
-            viewers: u32::try_from(known.watchers().len()).unwrap_or(u32::MAX),
-            status: known.status,
-        };
-        let all: Vec<SessionInfo> = if self.role().watches() { world.host.sessions().map(info).collect() } else { Vec::new() };
+        let all: Vec<SessionId> = if self.role().watches() { world.host.sessions().map(|(id, _)| id).collect() } else { Vec::new() };
+        let all = all.into_iter().filter_map(|id| world.host.info(id, world.terminals, world.now));
         let room = self.room();
         let (mut sessions, mut bytes) = (Vec::new(), 0);
         for info in all {
@@ -161,7 +140,7 @@ impl ServerPeer {
             (_, Some(lane)) => lane.session,
             (_, None) if !stream.is_connection() => return Ok(()), // It has ended meanwhile.
             (Some(session), None) => self.known(session, world)?,
-            (None, None) => return Err((ErrorCode::BadRequest, "name the session, or ask on its stream".into())),
+            (None, None) => return refuse(ErrorCode::BadRequest, "name the session, or ask on its stream"),
         };
         world.terminals.close(session, Duration::from_millis(close.grace_ms.into()));
         self.send(stream, Message::Done { number: close.number });
@@ -173,30 +152,7 @@ impl ServerPeer {
         if !role.types() {
             return forbidden("change sessions", Role::Writer);
         }
-        let act = match control.act {
-            Act::Signal { name, to } => {
-                world.terminals.signal(session, name, to).map_err(|error| (ErrorCode::Ended, explain(&error)))?;
-                None
-            }
-            Act::Title(title) => {
-                let title = label::clean(&title, TITLE_CHARS_MAX);
-                if let Some(known) = world.host.session_mut(session) {
-                    known.title.clone_from(&title);
-                }
-                Some(Act::Title(title))
-            }
-            Act::Clear => {
-                let end = world.terminals.range(session).end;
-                if let Some(known) = world.host.session_mut(session) {
-                    known.cleared = end;
-                }
-                Some(Act::Clear)
-            }
-            other => Some(other),
-        };
-        if let Some(act) = act {
-            world.host.tell_others(session, self.lane_id(stream), &Notice::Control(act));
-        }
+        world.host.control(session, control.act, Some(self.lane_id(stream)), world.terminals)?;
         self.send(stream, Message::Done { number: control.number });
         Ok(())
     }
@@ -217,33 +173,34 @@ impl ServerPeer {
         self.lanes.get(&stream).map(|lane| (lane.session, lane.role))
     }
 
-    fn known(&self, number: u64, world: &World<'_>) -> Result<SessionId, Reason> {
+    fn known(&self, number: u64, world: &World<'_>) -> Result<SessionId, Fault> {
         let session = SessionId::from_raw(number);
-        let missing = || (ErrorCode::NoSession, format!("there is no session {number}: List tells which there are"));
+        let missing = || Fault::new(ErrorCode::NoSession, format!("there is no session {number}: List tells which there are"));
         world.host.session(session).map(|_| session).ok_or_else(missing)
     }
 
     fn check_free(&self, stream: StreamId, world: &World<'_>) -> Asked {
         if self.lanes.contains_key(&stream) {
-            return Err((ErrorCode::StreamInUse, "the stream is in use: take another number, or detach it first".into()));
+            return refuse(ErrorCode::StreamInUse, "the stream is in use: take another number, or detach it first");
         }
         let limit = usize::from(world.host.options.limits.streams);
         if self.lanes.len() >= limit {
-            return Err((ErrorCode::TooMany, format!("{limit} streams are open: detach one first")));
+            return refuse(ErrorCode::TooMany, format!("{limit} streams are open: detach one first"));
         }
         Ok(())
     }
 }
 
 /// Bytes that one session takes in a list, at the most, besides its title and program: keys, numbers, sizes.
-const INFO_BYTES: usize = 192;
-
-/// Why a request was refused.
-pub(super) type Reason = (ErrorCode, String);
+pub(super) const INFO_BYTES: usize = 192;
 
 /// What came of a request.
-pub(super) type Asked = Result<(), Reason>;
+pub(super) type Asked = Result<(), Fault>;
+
+fn refuse(code: ErrorCode, message: impl Into<String>) -> Asked {
+    Err(Fault::new(code, message))
+}
 
 fn forbidden(what: &str, needed: Role) -> Asked {
-    Err((ErrorCode::Forbidden, format!("to {what} one must be {needed}: connect with that link")))
+    refuse(ErrorCode::Forbidden, format!("to {what} one must be {needed}: connect with that link"))
 }

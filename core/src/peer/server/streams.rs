@@ -3,15 +3,15 @@
 use bytes::Bytes;
 
 use super::lane::Lane;
-use super::requests::{Asked, Reason};
+use super::requests::Asked;
 use super::{Guest, ServerPeer, State, World, explain};
 use crate::host::{Arrival, Notice, Settled, Watcher};
 use crate::id::SessionId;
 use crate::metrics::Hop;
 use crate::protocol::frame::{HEADER_BYTES, StreamId, TIMESTAMP_BYTES};
 use crate::protocol::message::{
-    Attached, Control, Ended, ErrorCode, Exited, Gap, GapReason, Goodbye, Input, InputRefused, Message, Output, Policy, Refusal, Resized,
-    ResumePoint, Viewer, Viewers,
+    Attached, Control, Ended, ErrorCode, Exited, Fault, Gap, GapReason, Goodbye, Input, InputRefused, Message, Output, Policy, Refusal,
+    Resized, ResumePoint, Viewer, Viewers,
 };
 use crate::protocol::negotiation::{TIMESTAMPS, VIEWERS};
 use crate::protocol::token::Role;
@@ -177,7 +177,7 @@ impl ServerPeer {
         let Some((session, role)) = self.lane(stream) else { return };
         if !role.types() {
             let message = "who watches as a viewer cannot type: connect with a writer's link".to_owned();
-            return self.refuse_input(stream, input.sequence, (ErrorCode::Forbidden, message), world);
+            return self.refuse_input(stream, input.sequence, Fault::new(ErrorCode::Forbidden, message), world);
         }
         let id = self.lane_id(stream);
         let answers = world.host.session(session).is_some_and(|known| known.replies(id));
@@ -199,7 +199,8 @@ impl ServerPeer {
         }
     }
 
-    fn refuse_input(&mut self, stream: StreamId, sequence: u64, (code, message): Reason, world: &mut World<'_>) {
+    fn refuse_input(&mut self, stream: StreamId, sequence: u64, fault: Fault, world: &mut World<'_>) {
+        let Fault { code, message } = fault;
         self.send_refused(stream, InputRefused { sequence, code, message, retryable: code.is_retryable() }, world);
     }
 
@@ -220,7 +221,7 @@ impl ServerPeer {
             self.send(stream, Message::Resized(Resized { number: request, size }));
             return Ok(());
         };
-        let number = world.terminals.resize(session, size).map_err(|error| (ErrorCode::Ended, explain(&error)))?;
+        let number = world.terminals.resize(session, size).map_err(|error| Fault::new(ErrorCode::Ended, explain(&error)))?;
         if let Some(lane) = self.lanes.get_mut(&stream).filter(|_| request > 0) {
             lane.handle_resize(number, request);
         }
@@ -297,11 +298,15 @@ impl ServerPeer {
     // ---- What others did ----
 
     pub(super) fn pass_on(&mut self, stream: StreamId, notice: Notice, world: &mut World<'_>) {
-        if let Notice::Replaced = notice {
-            let goodbye = Goodbye::new(ErrorCode::Replaced, "this client has come back on another connection");
-            self.say_goodbye(goodbye);
-            return self.park(true, world);
-        }
+        let notice = match notice {
+            Notice::Replaced => {
+                let goodbye = Goodbye::new(ErrorCode::Replaced, "this client has come back on another connection");
+                self.say_goodbye(goodbye);
+                return self.park(true, world);
+            }
+            Notice::Results(results) => return self.send_results(*results, world),
+            other => other,
+        };
         let Some(lane) = self.lanes.get_mut(&stream) else { return };
         let session = lane.session;
         match notice {
@@ -324,7 +329,7 @@ impl ServerPeer {
             Notice::Interrupted if lane.is_stale(world.terminals.range(session).end) => self.skip(stream, GapReason::Interrupt, world),
             Notice::Control(act) => self.send(stream, Message::Control(Control { number: 0, act })),
             Notice::Viewers => self.send_viewers(stream, session, world),
-            Notice::Interrupted | Notice::Replaced => {}
+            Notice::Interrupted | Notice::Replaced | Notice::Results(_) => {}
         }
     }
 

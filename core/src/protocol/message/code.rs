@@ -49,6 +49,18 @@ named! {
         InputGap = "input_gap",
         /// The terminal collects lines, and this one is longer than it can hold.
         LineTooLong = "line_too_long",
+        /// The time in which it should have begun was over.
+        Expired = "expired",
+        /// It was called off before it began.
+        Cancelled = "cancelled",
+        /// One before it in its batch was refused.
+        Skipped = "skipped",
+        /// Another batch has this key.
+        KeyInUse = "key_in_use",
+        /// The server's program has no operation of this name.
+        NoOperation = "no_operation",
+        /// It was carried out so long ago that what came of it is not known any more.
+        Forgotten = "forgotten",
         /// The system refused.
         System = "system",
         /// A bug of this side's.

@@ -5,6 +5,7 @@
 //!
 //! Who may send what when is not judged here: that is for the machines of both ends.
 
+mod batch;
 mod code;
 mod connection;
 mod error;
@@ -15,6 +16,7 @@ mod wire;
 use bytes::Bytes;
 use serde::Serialize;
 
+pub use batch::{Answer, Answered, Batch, Fault, Mode, Operation, Outcome, Refused, Results};
 pub use code::ErrorCode;
 pub use connection::{
     Challenge, ClientId, ClientLimits, Credit, Goodbye, Hello, InstanceId, Proof, Refusal, ResumePoint, ServerLimits, Welcome,
@@ -87,6 +89,15 @@ pub enum Message {
     Control(Control),
     /// See [`Kind::Viewers`].
     Viewers(Viewers),
+    /// See [`Kind::Batch`].
+    Batch(Box<Batch>),
+    /// See [`Kind::Cancel`].
+    Cancel {
+        /// The batch's number.
+        number: u64,
+    },
+    /// See [`Kind::Results`].
+    Results(Box<Results>),
     /// See [`Kind::Output`].
     Output(Output),
     /// See [`Kind::Ack`].
@@ -168,6 +179,9 @@ impl Message {
             Kind::Close => Message::Close(read.placed()?),
             Kind::Control => Message::Control(read.placed()?),
             Kind::Viewers => Message::Viewers(read.map()?),
+            Kind::Batch => Message::Batch(Box::new(read.placed()?)),
+            Kind::Cancel => Message::Cancel { number: position },
+            Kind::Results => Message::Results(Box::new(Results { more: flags.contains(Flags::MORE), ..read.placed()? })),
             Kind::Output => unreachable!("output in its place was recognised above, and is allowed nowhere else"),
             Kind::Ack => Message::Ack { rendered: position },
             Kind::Gap => Message::Gap(read.placed()?),
@@ -228,6 +242,12 @@ impl Message {
             Message::Close(fields) => placed(Kind::Close, &fields),
             Message::Control(fields) => placed(Kind::Control, &fields),
             Message::Viewers(fields) => (Kind::Viewers, NONE, 0, cbor::encode(&fields)),
+            Message::Batch(fields) => placed(Kind::Batch, &*fields),
+            Message::Cancel { number } => bare(Kind::Cancel, number),
+            Message::Results(fields) => {
+                let (kind, flags, position, body) = placed(Kind::Results, &*fields);
+                (kind, flags.with(Flags::MORE, fields.more), position, body)
+            }
             Message::Output(output) => {
                 let Frame { flags, position, body, .. } = output.into_frame(StreamId::CONNECTION, None);
                 (Kind::Output, flags, position, body)

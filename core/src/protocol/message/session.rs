@@ -191,7 +191,7 @@ pub struct Close {
     pub grace_ms: u32,
 }
 
-fn grace_ms() -> u32 {
+pub(super) fn grace_ms() -> u32 {
     crate::limits::CLOSE_GRACE.as_millis() as u32
 }
 
