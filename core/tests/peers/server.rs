@@ -1,7 +1,8 @@
 //! The server's side: its machines, one for each connection, over a hub whose clock is moved by hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use orchflow_core::host::{ConnectionId, Host, HostOptions, LaneId, Task, Terminals, Work};
@@ -21,6 +22,9 @@ use crate::shapes;
 
 pub(crate) const AUTHORITY: &str = "127.0.0.1:7681";
 
+/// How long work takes that is done elsewhere.
+const WORK_TAKES: Duration = Duration::from_millis(7);
+
 pub(crate) fn token() -> Token {
     Token::from_bytes([7; 32])
 }
@@ -33,8 +37,8 @@ pub(crate) struct Server<T = Table> {
     pub(crate) links: BTreeMap<ConnectionId, Link>,
     connections: u64,
     dice: Dice,
-    /// Operations whose work is done elsewhere, and comes home in the next turn.
-    works: Vec<(Task, Work)>,
+    /// Operations whose work is done elsewhere, and when it comes home.
+    works: VecDeque<(Time, Task, Work)>,
 }
 
 pub(crate) struct Link {
@@ -72,7 +76,7 @@ impl<T: Offer> Server<T> {
         let mut instance = [0; 16];
         dice.fill(&mut instance);
         let host = Host::new(InstanceId::from_bytes(instance), token(), options);
-        Server { hub, ptys, host, table, links: BTreeMap::new(), connections: 0, dice, works: Vec::new() }
+        Server { hub, ptys, host, table, links: BTreeMap::new(), connections: 0, dice, works: VecDeque::new() }
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -131,7 +135,7 @@ impl<T: Offer> Server<T> {
     pub(crate) fn turn(&mut self) {
         while self.hub.dispatch(usize::MAX).unwrap() == Turn::More {}
         let now = self.now();
-        for (task, work) in std::mem::take(&mut self.works) {
+        while let Some((_, task, work)) = self.works.pop_front_if(|(due, ..)| *due <= now) {
             self.host.handle_work(task, work(), now);
         }
         while let Some(event) = self.hub.next_event() {
@@ -182,10 +186,16 @@ impl<T: Offer> Server<T> {
         }
     }
 
+    /// When the next work comes home.
+    #[allow(dead_code, reason = "who goes on in ticks looks at each")]
+    pub(crate) fn works_due(&self) -> Option<Time> {
+        self.works.front().map(|(due, ..)| *due)
+    }
+
     fn deliver(&mut self) {
         let (now, mut random) = (self.now(), |_: &mut [u8]| {});
         while self.host.run_operations(&mut self.table, now) {}
-        self.works.extend(std::iter::from_fn(|| self.host.poll_work()));
+        self.works.extend(std::iter::from_fn(|| self.host.poll_work()).map(|(task, work)| (now + WORK_TAKES, task, work)));
         while let Some((lane, notice)) = self.host.poll_notice() {
             let Some(link) = self.links.get_mut(&lane.connection) else { continue };
             link.peer.handle_notice(lane.stream, notice, &mut world!(self, random));

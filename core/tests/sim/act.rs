@@ -12,6 +12,7 @@ use orchflow_core::pty::{Signal, Target};
 use orchflow_core::size::Size;
 use orchflow_core::time::Time;
 
+use crate::marks::Asked;
 use crate::person::Place;
 use crate::plan::{Action, What};
 use crate::sim::{GATES, PROGRAMS, Sim};
@@ -78,6 +79,12 @@ impl Sim {
             }
             (What::List, _) => person.asked.extend(person.client.list()),
             (What::Ping, _) => drop(person.client.ping(now)),
+            (What::Batch, _) => self.batch(number, which, size),
+            (What::Cancel, _) => {
+                if let Some(number) = person.operations.any(which) {
+                    person.client.cancel(number);
+                }
+            }
             (What::LookAway, _) => person.looks = false,
             (What::LookAgain, _) => person.look_again(now),
             (What::LeaveAndReturn, _) => {
@@ -138,6 +145,20 @@ impl Sim {
         if let (Ok(number), Some(session)) = (asked, person.places[&stream].session) {
             person.asked.insert(number);
             self.server.table.truths.entry(SessionId::from_raw(session)).and_modify(|truth| truth.cleared = true);
+        }
+    }
+
+    fn batch(&mut self, number: usize, which: usize, size: usize) {
+        let (now, people) = (self.now(), self.people.len());
+        // Until somebody watches it a program is read only so far; this one says little.
+        let batch = self.people[number].operations.draw(number, which, size, "short");
+        let askers = if batch.key.is_some() && size.is_multiple_of(3) { vec![number, (number + 1) % people] } else { vec![number] };
+        for asker in askers {
+            let person = &mut self.people[asker];
+            if let Ok(asked) = person.client.batch(batch.clone(), now) {
+                person.operations.ask(asked, &batch);
+                self.people[number].spawns += Asked::spawns(&batch);
+            }
         }
     }
 

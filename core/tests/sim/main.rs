@@ -14,6 +14,7 @@ mod act;
 mod cddl;
 #[path = "../peers/dice.rs"]
 mod dice;
+mod marks;
 mod person;
 mod plan;
 mod run;

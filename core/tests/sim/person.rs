@@ -13,6 +13,7 @@ use orchflow_core::protocol::token::Role;
 use orchflow_core::size::Size;
 use orchflow_core::time::Time;
 
+use crate::marks::{Asked, Marks};
 use crate::plan::World;
 use crate::server::{AUTHORITY, token};
 use crate::truth::Truth;
@@ -29,6 +30,8 @@ pub(crate) struct Person {
     pub(crate) typed: BTreeMap<u64, Typed>,
     /// How often it asked for a program.
     pub(crate) spawns: usize,
+    /// The batches it asked for.
+    pub(crate) operations: Asked,
     /// Requests that concern an open stream, or none.
     pub(crate) asked: BTreeSet<u64>,
     /// Whether it renders what it is shown.
@@ -99,6 +102,7 @@ impl Person {
             places: BTreeMap::new(),
             typed: BTreeMap::new(),
             spawns: 0,
+            operations: Asked::default(),
             asked: BTreeSet::new(),
             looks: true,
             dials: false,
@@ -111,7 +115,7 @@ impl Person {
     }
 
     /// Deals with what happened.
-    pub(crate) fn look(&mut self, truths: &Truths, now: Time, tells: bool) {
+    pub(crate) fn look(&mut self, truths: &Truths, marks: &Marks, now: Time, tells: bool) {
         while let Some(event) = self.client.poll_event() {
             if tells {
                 println!("{:>14.6} s  person {}: {event:?}", (now - Time::ZERO).as_secs_f64(), self.number);
@@ -150,6 +154,7 @@ impl Person {
                     assert!(exited.offset <= truth.end(), "law 2: the process ended after more than the terminal ever said");
                 }
                 Event::Detached { stream, .. } => drop(self.places.remove(&stream)),
+                Event::Results(results) => self.operations.handle_results(&results, marks),
                 Event::Refused { stream, refusal } => self.handle_refused(stream, refusal.number),
                 Event::Unanswered { stream, number } => self.handle_refused(stream, number),
                 Event::Settled { stream, sequence } => self.with_typed(stream, truths, |typed| typed.settle(sequence)),
@@ -171,7 +176,7 @@ impl Person {
 
     /// Where it was no request on an open stream, the stream is gone.
     fn handle_refused(&mut self, stream: StreamId, number: u64) {
-        if !self.asked.remove(&number) {
+        if !self.asked.remove(&number) && !self.operations.give_up(number) {
             self.places.remove(&stream);
         }
     }
@@ -285,6 +290,7 @@ impl Person {
 
     /// Whether it must be told of every byte by now, and of the end of all that ended.
     pub(crate) fn check_end(&self, truths: &Truths) {
+        self.operations.check_end(self.number);
         for (stream, place) in &self.places {
             let Some(truth) = place.session.and_then(|session| truths.get(&SessionId::from_raw(session))) else { continue };
             let what = format!("person {} on stream {} of `{}`: {place:?}", self.number, stream.as_raw(), truth.program);

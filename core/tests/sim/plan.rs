@@ -59,6 +59,10 @@ pub(crate) enum What {
     Close,
     List,
     Ping,
+    /// Asks for operations; some by a key that somebody else asks by too.
+    Batch,
+    /// Calls some off.
+    Cancel,
     /// Looks away: renders nothing until it looks again.
     LookAway,
     LookAgain,
@@ -96,6 +100,9 @@ const ODDS: &[(What, usize)] = &[
     (What::Stranger, 2), (What::Nonsense, 3),
 ];
 
+/// In one run of so many people ask for operations, too.
+const OPERATIONS: u64 = 3;
+
 /// One run in so many has a server that is started anew.
 const RESTARTS: usize = 8;
 
@@ -122,6 +129,16 @@ impl Plan {
         if dice.one_in(RESTARTS) {
             let at = dice.below(count);
             actions[at].what = What::Restart;
+        }
+        if seed.is_multiple_of(OPERATIONS) {
+            let mut dice = Dice::new(!seed);
+            for action in &mut actions {
+                match dice.below(24) {
+                    0 => action.what = What::Cancel,
+                    1..6 => action.what = What::Batch,
+                    _ => {}
+                }
+            }
         }
         // Somebody starts something, or nothing would ever happen.
         actions[0] = Action { what: What::Spawn, who: 0, ..actions[0] };

@@ -16,6 +16,7 @@ use orchflow_core::session::SessionOptions;
 use orchflow_core::time::Time;
 
 use crate::dice::Dice;
+use crate::marks::Marks;
 use crate::person::Person;
 use crate::plan::{Plan, World};
 use crate::server::Server;
@@ -43,6 +44,8 @@ pub(crate) struct Sim {
     pub(crate) down_until: Time,
     pub(crate) dice: Dice,
     pub(crate) outcome: Outcome,
+    /// Operations that were carried out, by whatever server.
+    marks: Marks,
     /// Whether what happens is told as it does.
     pub(crate) tells: bool,
 }
@@ -82,10 +85,11 @@ impl Sim {
     fn new(plan: &Plan, tells: bool) -> Sim {
         let mut dice = Dice::new(plan.seed ^ 0xd1ce);
         let world = plan.world;
-        let server = server(&world, &mut dice);
+        let marks = Marks::default();
+        let server = server(&world, &marks, &mut dice);
         let people = (0..world.users).map(|number| Person::new(number, &world, dice.next())).collect();
         let outcome = Outcome::default();
-        Sim { world, server, people, wires: Vec::new(), down_until: Time::ZERO, dice, outcome, tells }
+        Sim { world, server, people, wires: Vec::new(), down_until: Time::ZERO, dice, outcome, marks, tells }
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -101,7 +105,7 @@ impl Sim {
     /// Another server begins, which knows nobody; the clock goes on.
     pub(crate) fn restart(&mut self) {
         let now = self.now();
-        self.server = server(&self.world, &mut self.dice);
+        self.server = server(&self.world, &self.marks, &mut self.dice);
         self.server.hub.advance(now - Time::ZERO);
         for person in &mut self.people {
             person.typed.clear();
@@ -135,7 +139,7 @@ impl Sim {
         });
         let clients = self.people.iter().map(|person| person.client.poll_timeout());
         let links = self.server.links.values().map(|link| link.peer.poll_timeout(&self.server.host));
-        let rest = [self.server.host.poll_timeout(), self.server.hub.poll_timeout()];
+        let rest = [self.server.host.poll_timeout(), self.server.hub.poll_timeout(), self.server.works_due()];
         ways.chain(clients).chain(links).chain(rest).flatten().min()
     }
 
@@ -200,7 +204,7 @@ impl Sim {
         let person = &mut self.people[self.wires[at].person];
         if self.world.messages {
             person.client.handle_message(bytes, now);
-            return person.look(&self.server.table.truths, now, self.tells);
+            return person.look(&self.server.table.truths, &self.marks, now, self.tells);
         }
         while !bytes.is_empty() {
             let piece = 1 + self.dice.below(bytes.len());
@@ -213,7 +217,7 @@ impl Sim {
                     Err(error) => return person.client.handle_garbage(error, now),
                 }
             }
-            person.look(&self.server.table.truths, now, self.tells);
+            person.look(&self.server.table.truths, &self.marks, now, self.tells);
         }
     }
 
@@ -233,7 +237,7 @@ impl Sim {
         if person.client.poll_timeout().is_some_and(|at| at <= now) {
             person.client.handle_timeout(now);
         }
-        person.look(&self.server.table.truths, now, self.tells);
+        person.look(&self.server.table.truths, &self.marks, now, self.tells);
         if std::mem::take(&mut person.dials) {
             self.dial(number);
         }
@@ -266,7 +270,7 @@ impl Sim {
     fn hang_up(&mut self, number: usize) {
         let now = self.now();
         let person = &mut self.people[number];
-        person.look(&self.server.table.truths, now, self.tells);
+        person.look(&self.server.table.truths, &self.marks, now, self.tells);
         if !std::mem::take(&mut person.hung_up) {
             return;
         }
@@ -321,6 +325,7 @@ impl Sim {
 
     /// What holds after every step.
     fn check(&self) {
+        self.marks.check();
         for (id, link) in &self.server.links {
             let limit = ANSWERS_MAX + 2 * READ_MAX;
             assert!(link.peer.queued() <= limit, "law 4: {} bytes wait for {id:?}, and {limit} may", link.peer.queued());
@@ -416,7 +421,7 @@ pub(crate) const PROGRAMS: [(&str, Option<u64>); 10] = [
     ("late", None),
 ];
 
-fn server(world: &World, dice: &mut Dice) -> Server<Ledger> {
+fn server(world: &World, marks: &Marks, dice: &mut Dice) -> Server<Ledger> {
     let flood = |bytes: u64| Script::new().raw().flood(bytes);
     let gates = (0..GATES).fold(Script::new().raw(), |script, at| script.wait_gate(format!("g{at}")).flood(90_000));
     let scripts = [
@@ -445,5 +450,7 @@ fn server(world: &World, dice: &mut Dice) -> Server<Ledger> {
     let mut options = HostOptions::default();
     options.limits.input = world.input_bytes;
     options.sizes = [SizePolicy::Latest, SizePolicy::Smallest, SizePolicy::Fixed][world.sizes];
-    Server::over(hub, ptys, Ledger::new(table, recorder), options, Dice::new(dice.next()))
+    let mut server = Server::over(hub, ptys, Ledger::new(table, recorder), options, Dice::new(dice.next()));
+    server.host.operators().add("mark", marks.clone());
+    server
 }

@@ -40,7 +40,17 @@ impl Service {
         let id = self.shared.state.lock().open(authority, self.shared.hub.now());
         let decoder = FrameDecoder::new(crate::limits::FRAME_BEFORE_PROOF_MAX);
         let link = Unlink { service: self, id, broke: true };
-        let mut driver = Driver { link, transport, decoder, sleep: None, next: 0, welcomed: false, wakers: Wakers::default() };
+        let mut driver = Driver {
+            link,
+            transport,
+            decoder,
+            sleep: None,
+            next: 0,
+            welcomed: false,
+            has_turn: false,
+            was_heard: false,
+            wakers: Wakers::default(),
+        };
         let farewell = poll_fn(|cx| driver.poll(cx)).await;
         driver.link.broke = !matches!(farewell, Farewell::Goodbye(_));
         farewell
@@ -56,6 +66,9 @@ struct Driver<'a, T> {
     /// Whose output is looked at first, so that no stream waits for another.
     next: usize,
     welcomed: bool,
+    /// It is its turn, of those who ask for a lot; something was just heard of it.
+    has_turn: bool,
+    was_heard: bool,
     wakers: Wakers,
 }
 
@@ -89,13 +102,40 @@ impl<T: Transport> Driver<'_, T> {
 
     /// What came, unless as many answers wait to be sent as may: who does not listen is not listened to.
     fn poll_transport(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        let state = self.link.service.shared.state.lock();
-        let waiting = state.links.get(&self.link.id).map_or(0, |link| link.peer.queued());
-        drop(state);
-        if waiting >= ANSWERS_MAX {
-            return Poll::Pending; // Sending goes on, and looks here again.
+        if !self.may_be_heard(cx) {
+            return Poll::Pending; // Sending goes on, or somebody else's turn, and looks here again.
         }
-        Pin::new(&mut self.transport).poll_next(cx)
+        let came = Pin::new(&mut self.transport).poll_next(cx);
+        self.was_heard = came.is_ready();
+        if self.has_turn && came.is_pending() {
+            self.has_turn = false;
+            self.link.service.shared.state.lock().leave_turns(self.link.id);
+        }
+        came
+    }
+
+    /// Whether it is its turn, if it is one of those who ask for a lot.
+    fn may_be_heard(&mut self, cx: &mut Context<'_>) -> bool {
+        let (id, shared) = (self.link.id, &self.link.service.shared);
+        let mut state = shared.state.lock();
+        let now = shared.hub.now();
+        let State { links, turns, .. } = &mut *state;
+        let Some(link) = links.get_mut(&id) else { return true };
+        let is_full = link.peer.queued() >= ANSWERS_MAX;
+        self.has_turn = false;
+        if is_full || !link.peer.asks_for_much(now) {
+            state.leave_turns(id);
+            return !is_full;
+        }
+        let waker = self.wakers.of(cx.waker(), &shared.state);
+        if std::mem::take(&mut self.was_heard) {
+            waker.wake_by_ref(); // Others have their turn, and whatever else the runtime has to do.
+            state.leave_turns(id);
+            return false;
+        }
+        link.waker = Some(waker.clone());
+        self.has_turn = turns.ask(id);
+        self.has_turn
     }
 
     fn handle_bytes(&mut self, bytes: Bytes) {
@@ -229,6 +269,7 @@ impl Drop for Unlink<'_> {
         self.with(|peer, world| peer.park(broke, world));
         let mut state = self.service.shared.state.lock();
         state.links.remove(&self.id);
+        state.leave_turns(self.id);
         state.wake_runner(); // Sessions that have ended may be watched by nobody now.
     }
 }

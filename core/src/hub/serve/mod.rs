@@ -13,6 +13,7 @@ mod pool;
 mod spawner;
 mod table;
 mod transport;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -36,6 +37,7 @@ pub use operations::Submitted;
 use pool::Pool;
 pub use table::Table;
 pub use transport::{Framing, Transport};
+use turns::Turns;
 
 /// What a service is made of.
 #[derive(Clone, Debug)]
@@ -77,6 +79,8 @@ struct State {
     runner: Option<Waker>,
     /// When that one will look by itself.
     armed: Option<Time>,
+    /// Which of those who ask for a lot is heard.
+    turns: Turns,
     /// Batches that were asked for within this process.
     locals: BTreeMap<u64, Local>,
     last_local: u64,
@@ -127,6 +131,7 @@ impl Service {
             closing: None,
             runner: None,
             armed: None,
+            turns: Turns::default(),
             locals: BTreeMap::new(),
             last_local: 0,
             pool: Pool::default(),
@@ -258,6 +263,17 @@ impl State {
         for session in self.host.forget_ended(now) {
             self.table.let_go(session);
         }
+    }
+
+    /// `id` does not wait for a turn any longer, or has had it: somebody else's it is, who is woken.
+    fn leave_turns(&mut self, id: ConnectionId) {
+        if let Some(next) = self.turns.leave(id) {
+            self.wake(next);
+        }
+    }
+
+    fn wake(&mut self, id: ConnectionId) {
+        self.links.get_mut(&id).and_then(|link| link.waker.take()).into_iter().for_each(Waker::wake);
     }
 
     fn wake_runner(&mut self) {

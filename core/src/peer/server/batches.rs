@@ -2,15 +2,25 @@
 
 use super::requests::{Asked, INFO_BYTES};
 use super::{ServerPeer, World};
+use crate::batch::Class;
 use crate::host::{Asker, Owner};
 use crate::protocol::frame::StreamId;
 use crate::protocol::message::{Answer, Answered, Batch, ErrorCode, Fault, Message, Refused, Results};
+use crate::time::Time;
 
 impl ServerPeer {
     pub(super) fn submit(&mut self, batch: Batch, world: &mut World<'_>) -> Asked {
         let Some(client) = self.client() else { return Ok(()) };
+        if batch.class > Class::Interactive || batch.operations.len() > MUCH {
+            self.much = Some(world.now);
+        }
         let asker = Asker { owner: Owner::Client(client), number: batch.number, connection: Some(self.id) };
         world.host.submit(asker, self.role(), batch, world.now)
+    }
+
+    /// Whether it asked for much a short while ago, and may again: a driver hears one of those after the other, and everybody else at once.
+    pub fn asks_for_much(&self, now: Time) -> bool {
+        self.much.is_some_and(|much| now - much < Class::Bulk.budget())
     }
 
     pub(super) fn cancel(&mut self, number: u64, world: &mut World<'_>) {
@@ -44,6 +54,9 @@ impl ServerPeer {
         }
     }
 }
+
+/// Interactive operations that are more than a person asks for at a time.
+const MUCH: usize = 8;
 
 /// Results, spread over frames.
 struct Pieces {

@@ -69,6 +69,8 @@ pub struct ServerPeer {
     opened: Time,
     /// Bytes that came before the client was in.
     before_proof: usize,
+    /// When it last asked for much at a time.
+    much: Option<Time>,
 }
 
 enum State {
@@ -108,6 +110,7 @@ impl ServerPeer {
             asked: false,
             opened: now,
             before_proof: 0,
+            much: None,
         }
     }
 
