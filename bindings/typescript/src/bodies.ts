@@ -16,6 +16,7 @@ import {
 import {
   type Field,
   type Shape,
+  blob,
   bytes,
   dictionary,
   either,
@@ -56,7 +57,8 @@ const policy = name<Policy>(["backpressure", "resync"]);
 export type ErrorCode =
   | "version" | "unauthorized" | "timeout" | "malformed" | "unknown_type" | "unexpected" | "replaced" | "overloaded"
   | "shutting_down" | "leaving" | "bad_request" | "forbidden" | "no_session" | "stream_in_use" | "too_many" | "offset_ahead"
-  | "ended" | "spawn_failed" | "input_full" | "input_gap" | "line_too_long" | "system" | "internal" | (string & {});
+  | "ended" | "spawn_failed" | "input_full" | "input_gap" | "line_too_long" | "expired" | "cancelled" | "skipped"
+  | "key_in_use" | "no_operation" | "forgotten" | "system" | "internal" | (string & {});
 const errorCode: Shape<ErrorCode> = name<ErrorCode>([], true);
 
 /** A size in cells, and in pixels where the window knows them. */
@@ -353,6 +355,75 @@ export interface Viewers {
   viewers: Viewer[];
 }
 export const viewers = record<Viewers>({ count: need(u32), viewers: need(list(viewer)) });
+
+// ---- Operations ----
+
+/** What the operations of a batch wait for: those before them on the same session; the one before; the same, up to the first refusal. */
+export type Mode = "parallel" | "ordered" | "stop_on_error";
+/** How urgent a batch is: who waits for it is a person; a program; somebody who waits for all of many; nobody. */
+export type Class = "interactive" | "control" | "bulk" | "background";
+
+/** Something to do. */
+export type Operation =
+  | { spawn: Spawn }
+  | { input: { session: number; bytes: Uint8Array; urgent: boolean } }
+  | { resize: { session: number; size: Geometry } }
+  | { control: { session: number; act: Act } }
+  | { close: { session: number; graceMs: number } }
+  | { query: { session: number } }
+  | { host: { name: string; body: Uint8Array } };
+const operation = variant<Operation>({
+  spawn,
+  input: record<{ session: number; bytes: Uint8Array; urgent: boolean }>({ session: need(u64), bytes: need(blob), urgent: mark }),
+  resize: record<{ session: number; size: Geometry }>({ session: need(u64), size: need(geometry) }),
+  control: record<{ session: number; act: Act }>({ session: need(u64), act: need(act, "do") }),
+  close: record<{ session: number; graceMs: number }>({ session: need(u64), graceMs: or(u32, () => CLOSE_GRACE_MS, undefined, "grace_ms") }),
+  query: record<{ session: number }>({ session: need(u64) }),
+  host: record<{ name: string; body: Uint8Array }>({ name: need(text), body: need(blob) }),
+});
+
+export interface Batch {
+  /** What tells it from all others, whoever sends it: it is carried out once. */
+  key?: string | undefined;
+  mode: Mode;
+  class: Class;
+  /** After so long what has not begun is not begun any more. */
+  withinMs?: number | undefined;
+  operations: Operation[];
+}
+export const batch = record<Batch>({
+  key: may(text),
+  mode: or(name<Mode>(["parallel", "ordered", "stop_on_error"]), () => "parallel"),
+  class: or(name<Class>(["interactive", "control", "bulk", "background"]), () => "control"),
+  withinMs: may(u32, "within_ms"),
+  operations: need(list(operation)),
+});
+
+/** What an operation answers that has something to say. */
+export type Answer = { spawned: { session: number; pid?: number | undefined } } | { session: SessionInfo } | { host: Uint8Array };
+const answer = variant<Answer>({
+  spawned: record<{ session: number; pid?: number | undefined }>({ session: need(u64), pid: may(u32) }),
+  session: sessionInfo,
+  host: blob,
+});
+
+export interface Refused extends Refusal {
+  from: number;
+  to: number;
+}
+const refused = record<Refused>({ from: need(u32), to: need(u32), code: need(errorCode), message: need(text), retryable: mark });
+
+/** What came of some operations, by their places in the batch; both ends of a range are included. */
+export interface Results {
+  done: [from: number, to: number][];
+  answers: { at: number; answer: Answer }[];
+  refused: Refused[];
+}
+export const results = record<Results>({
+  done: some(pair(u32, u32)),
+  answers: some(record<{ at: number; answer: Answer }>({ at: need(u32), answer: need(answer) })),
+  refused: some(refused),
+});
 
 // ---- What flows ----
 

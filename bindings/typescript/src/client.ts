@@ -5,7 +5,8 @@
  * hope, and end for good where a new one could not succeed: a wrong token, a version nobody shares.
  */
 
-import type { Challenge, ErrorCode, Geometry, Policy, Role, SessionInfo, Spawn, Start, Welcome } from "./bodies.js";
+import { Batch, type BatchOptions } from "./batch.js";
+import type { Challenge, ErrorCode, Geometry, Operation, Policy, Role, SessionInfo, Spawn, Start, Welcome } from "./bodies.js";
 import { Backoff, SCHEDULE, seedOf } from "./backoff.js";
 import { Breaker } from "./breaker.js";
 import { sameBytes } from "./bytes.js";
@@ -199,6 +200,11 @@ export class Client extends Emitter<ClientEvents> {
     });
   }
 
+  /** Carries operations out, on any sessions, watched or not. */
+  batch(operations: readonly Operation[], options: BatchOptions = {}): Batch {
+    return new Batch(this.#requests, operations, options);
+  }
+
   // ---- Connecting ----
 
   #attempt(): void {
@@ -316,6 +322,7 @@ export class Client extends Emitter<ClientEvents> {
       case "Attached":
       case "Detached":
       case "Sessions":
+      case "Results":
         if (message.number !== 0) return void this.#requests.answer(message.number, message);
     }
     if (stream !== 0) session?.handle(message, timestamp);

@@ -6,6 +6,7 @@
 
 export { type AttachOptions, Client, type ClientEvents, type ClientOptions, type ClientState, type StopCode } from "./client.js";
 export { type Output, Session, type SessionEnd, type SessionEvents, type SessionState } from "./session.js";
+export { Batch, type BatchOptions, type OperationResult } from "./batch.js";
 export { RequestError } from "./requests.js";
 export { Backoff, SCHEDULE, type Schedule } from "./backoff.js";
 export { BUDGET, type BudgetOptions, RetryBudget } from "./budget.js";

@@ -34,6 +34,9 @@ export interface Fields {
   Close: { number: number } & bodies.Close;
   Control: { number: number } & bodies.Control;
   Viewers: bodies.Viewers;
+  Batch: { number: number } & bodies.Batch;
+  Cancel: { number: number };
+  Results: { number: number; more: boolean } & bodies.Results;
   /** `bytes` may cut a character at either end. */
   Output: { offset: number; bytes: Uint8Array; replay: boolean; more: boolean };
   Ack: { rendered: number };
@@ -74,6 +77,8 @@ const BODIES: Maps = {
   Close: bodies.close,
   Control: bodies.control,
   Viewers: bodies.viewers,
+  Batch: bodies.batch,
+  Results: bodies.results,
   Gap: bodies.gap,
   InputDropped: bodies.inputDropped,
   InputRefused: bodies.inputRefused,
@@ -99,6 +104,9 @@ const PLACED: { readonly [K in Kind]?: keyof Fields[K] & string } = {
   Sessions: "number",
   Close: "number",
   Control: "number",
+  Batch: "number",
+  Cancel: "number",
+  Results: "number",
   Output: "offset",
   Ack: "rendered",
   Gap: "from",
@@ -116,6 +124,7 @@ const PLACED: { readonly [K in Kind]?: keyof Fields[K] & string } = {
 /** Which flags are told in the message, by their names in {@link Flags}. */
 const FLAGGED: { readonly [K in Kind]?: readonly (keyof typeof Flags)[] } = {
   Sessions: ["more"],
+  Results: ["more"],
   Output: ["replay", "more"],
   Input: ["reply"],
   Interrupt: ["reply"],

@@ -34,7 +34,7 @@ export class RequestError extends Error {
 }
 
 /** A message that asks for an answer. */
-export type Request = Extract<Message, { type: "Spawn" | "Attach" | "Detach" | "List" | "Close" | "Control" | "Resize" }>;
+export type Request = Extract<Message, { type: "Spawn" | "Attach" | "Detach" | "List" | "Close" | "Control" | "Resize" | "Batch" }>;
 type WithoutNumber<M> = M extends unknown ? Omit<M, "number"> : never;
 /** A request that has no number yet. */
 export type Question = WithoutNumber<Request>;
@@ -53,6 +53,10 @@ interface Pending extends Asker {
   tries: number;
   /** Of the breaker, where it asks that. */
   ticket: number | undefined;
+  /** When a batch must have begun, on the clock of the environment. */
+  readonly due: number | undefined;
+  /** A batch that was called off. */
+  isCancelled: boolean;
 }
 
 /** The requests of one client. */
@@ -86,7 +90,10 @@ export class Requests {
       return 0;
     }
     this.#budget.handleFirstTry();
-    const pending = { stream, request: { ...question, number: 0 } as Request, sent: false, tries: 1, ticket: passed, answered: asker.answered, failed: asker.failed };
+    const due = question.type === "Batch" && question.withinMs !== undefined ? this.#env.now() + question.withinMs : undefined;
+    const request = { ...question, number: 0 } as Request;
+    const { answered, failed } = asker;
+    const pending = { stream, request, sent: false, tries: 1, ticket: passed, due, isCancelled: false, answered, failed };
     this.#put(pending);
     pending.sent = this.#send(stream, pending.request);
     return pending.request.number;
@@ -100,11 +107,11 @@ export class Requests {
     this.#pending.set(this.#last, pending);
   }
 
-  /** An answer has come. Lists come in several; the last one takes the request away. */
+  /** An answer has come. Lists and results come in several; the last one takes the request away. */
   answer(number: number, message: Message): boolean {
     const pending = this.#pending.get(number);
     if (pending === undefined) return false;
-    if (!(message.type === "Sessions" && message.more)) this.#pending.delete(number);
+    if (!((message.type === "Sessions" || message.type === "Results") && message.more)) this.#pending.delete(number);
     if (message.type !== "Error") {
       if (REPEATABLE.has(pending.request.type)) this.#waits.reset();
       this.#settle(pending, "success");
@@ -153,6 +160,15 @@ export class Requests {
     this.#pending.delete(number);
   }
 
+  /** Calls off what has not begun of a batch; once there is a connection, where it has been sent. */
+  cancel(number: number): void {
+    const pending = this.#pending.get(number);
+    if (pending === undefined) return;
+    pending.isCancelled = true;
+    if (pending.sent) this.#send(0, { type: "Cancel", number });
+    else this.#drop(pending, new RequestError("cancelled", "it was called off before it was sent"));
+  }
+
   /** The number of the newest request. */
   get last(): number {
     return this.#last;
@@ -165,11 +181,15 @@ export class Requests {
   resume(known: boolean, same: boolean, upTo: number): void {
     for (const [number, pending] of [...this.#pending]) {
       if (number > upTo) continue;
-      const error = pending.sent ? unrepeatable(pending.request, known, same) : undefined;
+      const error = pending.sent ? unrepeatable(pending.request, known, same) : (misplaced(pending.request, same) ?? this.#expired(pending));
       if (error !== undefined) {
         this.#drop(pending, error);
+      } else if (pending.request.type === "Batch") {
+        const withinMs = pending.due === undefined ? undefined : Math.max(0, Math.floor(pending.due - this.#env.now()));
+        pending.sent = this.#send(0, { ...pending.request, withinMs });
+        if (pending.isCancelled) this.#send(0, { type: "Cancel", number });
       } else if (pending.sent && pending.request.type !== "Spawn") {
-        // Only a Spawn is known by its number; anything else that is asked again is another request.
+        // Only a Spawn and a Batch are known by their numbers; anything else that is asked again is another request.
         this.#pending.delete(number);
         this.#put(pending);
         pending.sent = this.#send(pending.stream, pending.request);
@@ -177,6 +197,11 @@ export class Requests {
         pending.sent = this.#send(pending.stream, pending.request);
       }
     }
+  }
+
+  #expired({ due }: Pending): RequestError | undefined {
+    const isLate = due !== undefined && due <= this.#env.now();
+    return isLate ? new RequestError("expired", "its time was over before there was a connection") : undefined;
   }
 
   /** A stream has ended: what was asked about it is not answered any more. */
@@ -195,6 +220,12 @@ export class Requests {
 /** What may be carried out late and in any order. */
 const REPEATABLE: ReadonlySet<string> = new Set(["Spawn", "Attach", "List"]);
 
+/** Why a request that was never sent must not be: its session is one of the server that it was meant for. */
+function misplaced(request: Request, same: boolean): RequestError | undefined {
+  const names = request.type === "Close" || request.type === "Batch";
+  return names && !same ? new RequestError("lost", "the server was started anew, and its sessions are gone") : undefined;
+}
+
 /** Why a request whose answer was lost must not be sent again, if so. */
 function unrepeatable(request: Request, known: boolean, same: boolean): RequestError | undefined {
   const uncertain = new RequestError("uncertain", "the link broke before the answer: it may or may not have happened");
@@ -204,6 +235,8 @@ function unrepeatable(request: Request, known: boolean, same: boolean): RequestE
     case "Spawn":
       // A server that knows us carries it out once; with another run of the server, its sessions are gone.
       return known || !same ? undefined : uncertain;
+    case "Batch":
+      return known ? undefined : uncertain;
     case "Attach":
       return same ? undefined : new RequestError("lost", "the server was started anew, and its sessions are gone");
     default:

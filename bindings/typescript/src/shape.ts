@@ -85,6 +85,15 @@ export function bytes(length: number): Shape<Uint8Array> {
   };
 }
 
+/** Any number of bytes. */
+export const blob: Shape<Uint8Array> = {
+  read(value) {
+    if (!(value instanceof Uint8Array)) throw misfit("bytes are due");
+    return value;
+  },
+  write: same,
+};
+
 /** One of these names; others are kept where `open` says that newer peers may have more. */
 export function name<T extends string>(names: readonly T[], open = false): Shape<T> {
   return {

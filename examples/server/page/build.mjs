@@ -41,6 +41,7 @@ const result = await build({
     "@xterm/addon-web-links": xterm("addon-web-links/src/WebLinksAddon.ts"),
     "@xterm/addon-webgl": xterm("addon-webgl/src/WebglAddon.ts"),
     "browser/decorations/OverviewRulerRenderer": here("src/no-ruler.ts"),
+    "common/input/UnicodeV6": here("src/no-old-widths.ts"),
     "vs/base/common/hash": here("src/short-hash.ts"),
     browser: xterm("xterm/src/browser"),
     common: xterm("xterm/src/common"),

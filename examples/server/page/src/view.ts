@@ -165,7 +165,6 @@ export class View {
   #open(): void {
     const { terminal } = this;
     terminal.open(this.#frame);
-    terminal.unicode.activeVersion = "15-graphemes";
     try {
       const webgl = new WebglAddon();
       webgl.onContextLoss(() => {
