@@ -82,7 +82,7 @@ fn run(asked: Asked) -> Result<Ended, StartError> {
         Asked::Version => return say(concat!("orchflow-server ", env!("CARGO_PKG_VERSION"), "\n")),
     };
     let runtime =
-        runtime::Builder::new_current_thread().enable_all().event_interval(1).build().map_err(StartError::system("start the runtime"))?;
+        runtime::Builder::new_current_thread().enable_all().event_interval(2).build().map_err(StartError::system("start the runtime"))?;
     runtime.block_on(serve(flags))
 }
 

@@ -1,4 +1,4 @@
-//! The examples, built as users would, and run: each `embed_*` must reach its end by itself, `term` and `attach` are driven, and so is
+//! The examples, built as users would, and run: `operations` and each `embed_*` must reach their ends by themselves, `term` and `attach` are driven, and so is
 //! the client in Python, in an environment of its own.
 
 use std::process::Command;
@@ -20,7 +20,7 @@ pub(crate) fn examples(work: &mut Work<'_>) -> Outcome {
     let command = cargo(&["build", "--release", "--package", "orchflow-examples", "--examples", "--message-format=json"]);
     let built = build(work, command)?;
     let mut ran = Vec::new();
-    for example in built.iter().filter(|example| example.name.starts_with("embed_")) {
+    for example in built.iter().filter(|example| example.name.starts_with("embed_") || example.name == "operations") {
         work.run_within(Command::new(&example.path), RUN_MAX)?;
         ran.push(example.name.as_str());
     }

@@ -58,8 +58,8 @@ pub trait Operator: Send {
         body.len() as u64
     }
 
-    /// Carries it out. It must not wait: everybody else does meanwhile. What it answers has at most
-    /// [`ANSWER_BYTES_MAX`] bytes.
+    /// Carries it out. It must not wait, for everybody else does meanwhile; nor ask its [`Service`](crate::hub::serve::Service) for
+    /// anything, which is locked. [`Work`] may do both. What it answers has at most [`ANSWER_BYTES_MAX`] bytes.
     fn run(&mut self, body: Bytes) -> Run;
 }
 

@@ -66,7 +66,7 @@ struct Driver<'a, T> {
     /// Whose output is looked at first, so that no stream waits for another.
     next: usize,
     welcomed: bool,
-    /// It is its turn, of those who ask for a lot; something was just heard of it.
+    /// It is its turn, of those who ask for a lot; something was heard of it since it was last polled.
     has_turn: bool,
     was_heard: bool,
     wakers: Wakers,
@@ -74,6 +74,7 @@ struct Driver<'a, T> {
 
 impl<T: Transport> Driver<'_, T> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Farewell> {
+        self.was_heard = false;
         loop {
             let came = self.poll_transport(cx);
             let (sent, reason) = match self.poll_send(cx) {
@@ -106,7 +107,7 @@ impl<T: Transport> Driver<'_, T> {
             return Poll::Pending; // Sending goes on, or somebody else's turn, and looks here again.
         }
         let came = Pin::new(&mut self.transport).poll_next(cx);
-        self.was_heard = came.is_ready();
+        self.was_heard |= came.is_ready();
         if self.has_turn && came.is_pending() {
             self.has_turn = false;
             self.link.service.shared.state.lock().leave_turns(self.link.id);
@@ -123,17 +124,21 @@ impl<T: Transport> Driver<'_, T> {
         let Some(link) = links.get_mut(&id) else { return true };
         let is_full = link.peer.queued() >= ANSWERS_MAX;
         self.has_turn = false;
-        if is_full || !link.peer.asks_for_much(now) {
+        // However long it waits, it is not let in before others who did.
+        let takes_turns = turns.knows(id) || link.peer.asks_for_much(now);
+        if is_full || !takes_turns {
             state.leave_turns(id);
             return !is_full;
         }
         let waker = self.wakers.of(cx.waker(), &shared.state);
-        if std::mem::take(&mut self.was_heard) {
-            waker.wake_by_ref(); // Others have their turn, and whatever else the runtime has to do.
+        link.waker = Some(waker.clone());
+        if self.was_heard {
             state.leave_turns(id);
+            if state.turns.ask(id) {
+                waker.wake_by_ref(); // Nobody else waits for a turn; but whatever else the runtime has to do comes first.
+            }
             return false;
         }
-        link.waker = Some(waker.clone());
         self.has_turn = turns.ask(id);
         self.has_turn
     }

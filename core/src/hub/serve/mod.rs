@@ -62,6 +62,19 @@ pub struct Service {
     shared: Arc<Shared>,
 }
 
+/// A service that is not kept alive by this.
+#[derive(Clone)]
+pub struct WeakService {
+    shared: Weak<Shared>,
+}
+
+impl WeakService {
+    /// The service, if it is there still.
+    pub fn upgrade(&self) -> Option<Service> {
+        self.shared.upgrade().map(|shared| Service { shared })
+    }
+}
+
 struct Shared {
     hub: Hub,
     state: Arc<Guarded<State>>,
@@ -171,6 +184,11 @@ impl Service {
             }
         })
         .await;
+    }
+
+    /// The same, for what the service itself keeps alive.
+    pub fn downgrade(&self) -> WeakService {
+        WeakService { shared: Arc::downgrade(&self.shared) }
     }
 
     /// Turns everybody away, now and from now on, and gives up every session. [`serve`](Service::serve) ends for each

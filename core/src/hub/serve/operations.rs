@@ -11,6 +11,8 @@ use super::guarded::{Guarded, Wakers};
 use super::pool::Job;
 use super::{Service, State};
 use crate::host::{Asker, ConnectionId, Operator, Owner, Task, Work};
+use crate::hub::Session;
+use crate::id::SessionId;
 use crate::protocol::message::{Batch, ErrorCode, Fault, Results};
 use crate::protocol::token::Role;
 use crate::time::Time;
@@ -60,7 +62,13 @@ impl Service {
         Ok(Submitted { service: self.clone(), number, ready, is_over, wakers: Wakers::default() })
     }
 
-    /// From now on `name` means this operation to whoever asks for [`Operation::Host`](crate::protocol::message::Operation::Host).
+    /// A handle to the session of this number, if there is one: to read what it says, beside what clients do.
+    pub fn session(&self, number: u64) -> Option<Session> {
+        self.shared.state.lock().table.session(SessionId::from_raw(number)).cloned()
+    }
+
+    /// From now on `name` means this operation to whoever asks for [`Operation::Host`](crate::protocol::message::Operation::Host). One that
+    /// needs its service keeps a [`WeakService`](super::WeakService).
     pub fn add_operation(&self, name: impl Into<String>, operator: impl Operator + 'static) {
         self.shared.state.lock().host.operators().add(name, operator);
     }

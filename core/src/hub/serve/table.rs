@@ -60,6 +60,11 @@ impl Table {
         self.sessions.clear();
     }
 
+    /// The session of this id.
+    pub(super) fn session(&self, session: SessionId) -> Option<&Session> {
+        self.sessions.get(&session)
+    }
+
     /// What time it is.
     pub(super) fn now(&self) -> Time {
         self.hub.now()

@@ -27,6 +27,11 @@ impl Turns {
         holder == id
     }
 
+    /// Whether `id` waits for its turn, or has it.
+    pub(super) fn knows(&self, id: ConnectionId) -> bool {
+        self.holder == Some(id) || self.known.contains(&id)
+    }
+
     /// The turn of `id` is over, if it was. Answers whose it is now: wake that one.
     pub(super) fn pass(&mut self, id: ConnectionId) -> Option<ConnectionId> {
         if self.holder != Some(id) {

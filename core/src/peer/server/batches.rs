@@ -20,7 +20,7 @@ impl ServerPeer {
 
     /// Whether it asked for much a short while ago, and may again: a driver hears one of those after the other, and everybody else at once.
     pub fn asks_for_much(&self, now: Time) -> bool {
-        self.much.is_some_and(|much| now - much < Class::Bulk.budget())
+        self.much.is_some_and(|much| now - much < Class::Background.budget())
     }
 
     pub(super) fn cancel(&mut self, number: u64, world: &mut World<'_>) {
