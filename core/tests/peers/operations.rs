@@ -6,18 +6,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use orchflow_core::batch::Class;
-use orchflow_core::host::{HostOptions, Operator, Run};
+use orchflow_core::host::{Arrival, Asker, ConnectionId, Host, HostOptions, Operator, Owner, Run};
 use orchflow_core::hub::serve::Framing;
 use orchflow_core::limits::{FRAME_TAKEN_MIN, OPERATIONS_MAX};
 use orchflow_core::peer::client::{ClientOptions, Event, Past};
-use orchflow_core::protocol::message::{Act, Answer, Batch, ErrorCode, Fault, Mode, Operation, Outcome, Results, SessionInfo, Spawn};
+use orchflow_core::protocol::message::{
+    Act, Answer, Batch, ClientId, ErrorCode, Fault, Input, Mode, Operation, Outcome, Results, SessionInfo, Spawn,
+};
 use orchflow_core::protocol::token::Role;
 use orchflow_core::pty::scripted::{Script, ScriptedPtys};
 use orchflow_core::pty::{Signal, Target};
+use orchflow_core::session::EventKind;
 use orchflow_core::size::Size;
+use orchflow_core::time::Time;
 
 use crate::dice::Dice;
 use crate::net::Net;
+use crate::rig::{INPUT_MAX, INSTANCE, Pretended};
 use crate::server::{AUTHORITY, token};
 use crate::user::User;
 
@@ -191,6 +196,26 @@ fn input_waits_for_room_behind_what_was_typed_and_other_sessions_do_not_wait_for
     assert_eq!(codes(&done(&mut net, user, number)), [None; 3]);
     net.until("echo", |net| net.users[user].screen(stream).at == full.len() as u64 + 8);
     assert!(net.users[user].screen(stream).bytes.ends_with(b"aathe last"));
+}
+
+#[test]
+fn input_does_not_pass_what_was_typed_while_nobody_has_noticed_that_there_is_room() {
+    let (mut host, mut terminals) = (Host::new(INSTANCE, token(), HostOptions::default()), Pretended::default());
+    let (session, _) = host.spawn(&Spawn::default(), &mut terminals, Time::ZERO).unwrap();
+    let client = ClientId::from_bytes([5; 16]);
+    terminals.sessions.get_mut(&session).unwrap().1 = INPUT_MAX;
+    let typed = Input { sequence: 1, bytes: "typed".into(), urgent: false, reply: false };
+    assert_eq!(host.arrive(session, client, &typed, &mut terminals, Time::ZERO), Arrival::New);
+    terminals.sessions.get_mut(&session).unwrap().1 = 0; // The program has read; the word of it is on its way.
+    let asker = Asker { owner: Owner::Client(client), number: 1, connection: Some(ConnectionId(1)) };
+    let batch = Batch::new([Operation::Input { session: session.as_raw(), bytes: "the next".into(), urgent: false }]);
+    host.submit(asker, Role::Owner, batch, Time::ZERO).unwrap();
+    while host.run_operations(&mut terminals, Time::ZERO) {}
+    assert_eq!(terminals.sessions[&session].1, 0, "it waits");
+    host.handle_event(session, &EventKind::InputReady, &mut terminals, Time::ZERO);
+    assert_eq!(terminals.sessions[&session].1, "typed".len());
+    while host.run_operations(&mut terminals, Time::ZERO) {}
+    assert_eq!(terminals.sessions[&session].1, "typedthe next".len());
 }
 
 #[test]

@@ -28,7 +28,7 @@ use orchflow_core::size::Size;
 use orchflow_core::time::Time;
 
 const AUTHORITY: &str = "unix";
-const INSTANCE: InstanceId = InstanceId::from_bytes([4; 16]);
+pub(crate) const INSTANCE: InstanceId = InstanceId::from_bytes([4; 16]);
 
 fn token() -> Token {
     Token::from_bytes([7; 32])
@@ -36,14 +36,14 @@ fn token() -> Token {
 
 /// Sessions that are only counted.
 #[derive(Default)]
-struct Pretended {
+pub(crate) struct Pretended {
     /// How much output and input each has.
-    sessions: BTreeMap<SessionId, (u64, usize)>,
+    pub(crate) sessions: BTreeMap<SessionId, (u64, usize)>,
     lanes: BTreeMap<LaneId, (SessionId, u64)>,
 }
 
 const SESSIONS_MAX: usize = 16;
-const INPUT_MAX: usize = 64 << 10;
+pub(crate) const INPUT_MAX: usize = 64 << 10;
 
 impl Terminals for Pretended {
     fn spawn(&mut self, spawn: &Spawn, _: Size) -> Result<Started, Refusal> {

@@ -136,7 +136,7 @@ pub(super) const LIST: &[Protection] = &[
         code: "now - self.heard >= 2 * self.ping_every()",
         removed: "false",
         program: SIM,
-        tests: "seed=12",
+        tests: "seed=27",
     },
     Protection {
         hazards: &[24],

@@ -8,6 +8,7 @@ mod exactness;
 mod host;
 mod input;
 mod memory;
+mod operations;
 mod readers;
 mod starting;
 mod switch;
@@ -63,11 +64,22 @@ pub(crate) const HAZARDS: &[(u8, &str)] = &[
     (23, "signals interrupt system calls"),
     (24, "a link breaks, and output is lost, doubled or held up for it"),
     (25, "a link breaks, and input is lost or applied twice"),
+    (26, "an operation is carried out twice, out of its order, or for another server"),
 ];
 
 /// The protections, by what they are about.
-pub(crate) const GROUPS: &[&[Protection]] =
-    &[ending::LIST, input::LIST, starting::LIST, turns::LIST, readers::LIST, memory::LIST, host::LIST, wakers::LIST, exactness::LIST];
+pub(crate) const GROUPS: &[&[Protection]] = &[
+    ending::LIST,
+    input::LIST,
+    starting::LIST,
+    turns::LIST,
+    readers::LIST,
+    memory::LIST,
+    host::LIST,
+    wakers::LIST,
+    operations::LIST,
+    exactness::LIST,
+];
 
 /// All of them. The place here is the number by which one is switched.
 pub(crate) fn all() -> Vec<&'static Protection> {
