@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::QUANTUM_COST;
+use crate::metrics::Urgency;
 use crate::time::Time;
 
 /// How urgent an operation is.
@@ -44,6 +45,16 @@ impl Class {
             Class::Control => "control",
             Class::Bulk => "bulk",
             Class::Background => "background",
+        }
+    }
+
+    /// What it is counted as.
+    pub const fn urgency(self) -> Urgency {
+        match self {
+            Class::Interactive => Urgency::Interactive,
+            Class::Control => Urgency::Control,
+            Class::Bulk => Urgency::Bulk,
+            Class::Background => Urgency::Background,
         }
     }
 

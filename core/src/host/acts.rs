@@ -35,8 +35,9 @@ impl Host {
         self.operations.handle_timeout(now);
         let mut done = 0;
         while done < QUANTUM_COST {
-            let Some(Next { task, operation, role, owner, cost }) = self.operations.next(now) else { return false };
+            let Some(Next { task, operation, role, owner, cost, class, since }) = self.operations.next(now) else { return false };
             done += cost;
+            self.metrics.waited(class.urgency(), now - since);
             match self.carry_out(operation, role, owner, terminals, now) {
                 Progress::Ended(outcome) => self.operations.finish(task, outcome, now),
                 Progress::Waits(rest) => self.operations.block(task, rest),

@@ -57,6 +57,20 @@ kinds! {
 }
 
 kinds! {
+    /// How urgent an operation of a batch is.
+    Urgency {
+        /// A person waits for it.
+        Interactive = "interactive",
+        /// A program waits for it.
+        Control = "control",
+        /// Somebody waits for all of many.
+        Bulk = "bulk",
+        /// Nobody waits for it.
+        Background = "background",
+    }
+}
+
+kinds! {
     /// What went wrong, coarse enough to alert on.
     ErrorKind {
         /// No program by that name, or no such folder to run it in.

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 pub use histogram::{Histogram, HistogramSnapshot};
-pub use kind::{ErrorKind, ExitKind, Hop, Operation};
+pub use kind::{ErrorKind, ExitKind, Hop, Operation, Urgency};
 
 /// The counters, gauges and histograms of one hub, about 37 KiB.
 ///
@@ -44,6 +44,7 @@ pub use kind::{ErrorKind, ExitKind, Hop, Operation};
 pub struct Metrics {
     operations: [Histogram; Operation::COUNT],
     hops: [Histogram; Hop::COUNT],
+    waits: [Histogram; Urgency::COUNT],
     errors: [Counter; ErrorKind::COUNT],
     exits: [Counter; ExitKind::COUNT],
     orphans: Counter,
@@ -175,11 +176,18 @@ impl Metrics {
         self.hops[hop as usize].record(nanos(took));
     }
 
+    /// An operation of a batch that is so urgent waited so long for its turn.
+    #[inline]
+    pub fn waited(&self, urgency: Urgency, took: Duration) {
+        self.waits[urgency as usize].record(nanos(took));
+    }
+
     /// All numbers, as they are now.
     pub fn snapshot(&self) -> MetricsSnapshot {
         MetricsSnapshot {
             operations: self.operations.each_ref().map(Histogram::snapshot),
             hops: self.hops.each_ref().map(Histogram::snapshot),
+            waits: self.waits.each_ref().map(Histogram::snapshot),
             errors: self.errors.each_ref().map(Counter::value),
             exits: self.exits.each_ref().map(Counter::value),
             orphans: self.orphans.value(),
@@ -207,6 +215,7 @@ impl Metrics {
 pub struct MetricsSnapshot {
     operations: [HistogramSnapshot; Operation::COUNT],
     hops: [HistogramSnapshot; Hop::COUNT],
+    waits: [HistogramSnapshot; Urgency::COUNT],
     errors: [u64; ErrorKind::COUNT],
     exits: [u64; ExitKind::COUNT],
     /// Processes that left something behind: `terminal_orphans_total`.
@@ -251,6 +260,11 @@ impl MetricsSnapshot {
     /// How long one leg took: `terminal_hop_seconds`.
     pub fn hop(&self, hop: Hop) -> &HistogramSnapshot {
         &self.hops[hop as usize]
+    }
+
+    /// How long operations of batches waited for their turn: `terminal_batch_wait_seconds`.
+    pub fn waited(&self, urgency: Urgency) -> &HistogramSnapshot {
+        &self.waits[urgency as usize]
     }
 
     /// Errors of one kind: `terminal_errors_total`.
@@ -321,6 +335,9 @@ mod tests {
         for (times, &hop) in Hop::ALL.iter().enumerate() {
             (0..times).for_each(|_| metrics.hop(hop, Duration::from_millis(1)));
         }
+        for (times, &urgency) in Urgency::ALL.iter().enumerate() {
+            (0..times).for_each(|_| metrics.waited(urgency, Duration::from_millis(1)));
+        }
         metrics.exit(ExitKind::Signal);
 
         let snapshot = metrics.snapshot();
@@ -332,6 +349,9 @@ mod tests {
         }
         for (times, &hop) in Hop::ALL.iter().enumerate() {
             assert_eq!(snapshot.hop(hop).count(), times as u64);
+        }
+        for (times, &urgency) in Urgency::ALL.iter().enumerate() {
+            assert_eq!(snapshot.waited(urgency).count(), times as u64);
         }
         assert_eq!(ExitKind::ALL.iter().map(|&kind| snapshot.exits(kind)).collect::<Vec<_>>(), [0, 1, 0]);
     }

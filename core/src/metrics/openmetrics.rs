@@ -12,7 +12,7 @@
 
 use std::fmt::Write as _;
 
-use super::{ErrorKind, ExitKind, HistogramSnapshot, Hop, MetricsSnapshot, Operation};
+use super::{ErrorKind, ExitKind, HistogramSnapshot, Hop, MetricsSnapshot, Operation, Urgency};
 
 /// The media type of the text, for an HTTP `Content-Type`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -86,6 +86,11 @@ pub fn render(snapshot: &MetricsSnapshot, build: &BuildInfo<'_>) -> String {
         "terminal_hop_seconds",
         "How long the legs of the way from a key to its echo took.",
         Hop::ALL.iter().map(|&hop| (Some(("hop", hop.label())), snapshot.hop(hop))),
+    );
+    text.histograms(
+        "terminal_batch_wait_seconds",
+        "How long operations of batches waited for their turn.",
+        Urgency::ALL.iter().map(|&urgency| (Some(("class", urgency.label())), snapshot.waited(urgency))),
     );
 
     text.counter("terminal_pauses", "Times reading stopped for a slow reader.", snapshot.pauses);
@@ -232,6 +237,9 @@ mod tests {
             (0..index).for_each(|_| metrics.hop(hop, Duration::from_micros(310)));
             metrics.hop(hop, Duration::from_micros(999)); // Its bucket reaches past 1 ms, so it shows from 2.5 ms on.
             metrics.hop(hop, Duration::from_secs(2));
+        }
+        for (index, &urgency) in Urgency::ALL.iter().enumerate() {
+            (0..=index).for_each(|_| metrics.waited(urgency, Duration::from_micros(30)));
         }
         metrics
     }

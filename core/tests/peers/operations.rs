@@ -9,6 +9,7 @@ use orchflow_core::batch::Class;
 use orchflow_core::host::{Arrival, Asker, ConnectionId, Host, HostOptions, Operator, Owner, Run};
 use orchflow_core::hub::serve::Framing;
 use orchflow_core::limits::{FRAME_TAKEN_MIN, OPERATIONS_MAX};
+use orchflow_core::metrics::Urgency;
 use orchflow_core::peer::client::{ClientOptions, Event, Past};
 use orchflow_core::protocol::message::{
     Act, Answer, Batch, ClientId, ErrorCode, Fault, Input, Mode, Operation, Outcome, Results, SessionInfo, Spawn,
@@ -131,6 +132,7 @@ fn every_operation_does_what_it_says() {
     let number = ask(&mut net, user, Batch { mode: Mode::Ordered, class: Class::Interactive, ..Batch::new(all) });
     let outcomes = done(&mut net, user, number);
     assert_eq!(codes(&outcomes)[..5], [None; 5]);
+    assert_eq!(net.server.host.metrics.snapshot().waited(Urgency::Interactive).count(), 8);
     assert_eq!(codes(&outcomes)[5..], [Some(ErrorCode::NoSession), Some(ErrorCode::NoOperation), None]);
     assert_eq!((&info(&outcomes[&4]).title[..], info(&outcomes[&4]).viewers), ("deploy", 0));
     net.until("end", |net| net.server.host.sessions().all(|(_, known)| known.ended.is_some()));

@@ -42,6 +42,8 @@ struct Slot {
     cost: u64,
     class: Class,
     state: State,
+    /// Since when it could be carried out.
+    since: Time,
 }
 
 /// How far it has got.
@@ -63,7 +65,7 @@ impl Entry {
     pub(super) fn new(asker: Asker, role: Role, batch: Batch, bytes: usize, due: Option<Time>) -> Entry {
         let slot = |operation| {
             let cost = cost_of(&operation);
-            Slot { operation: Some(operation), resource: None, cost, class: batch.class, state: State::Waiting }
+            Slot { operation: Some(operation), resource: None, cost, class: batch.class, state: State::Waiting, since: Time::ZERO }
         };
         let slots: Vec<Slot> = batch.operations.into_iter().map(slot).collect();
         Entry {
@@ -104,12 +106,12 @@ impl Entry {
     }
 
     /// It is the first on what it works on, which something of `class` waits for. Answers whether it shall have its turn now.
-    pub(super) fn ready(&mut self, at: u32, class: Class) -> bool {
+    pub(super) fn ready(&mut self, at: u32, class: Class, now: Time) -> bool {
         let is_next = self.mode == Mode::Parallel || self.next == at;
         let slot = self.slot(at);
         let goes = is_next && slot.state == State::Waiting;
         if goes {
-            (slot.state, slot.class) = (State::Ready, slot.class.min(class));
+            (slot.state, slot.class, slot.since) = (State::Ready, slot.class.min(class), now);
         }
         goes
     }
@@ -128,14 +130,14 @@ impl Entry {
         (slot.class, slot.cost)
     }
 
-    /// It is carried out now, if it is its turn.
-    pub(super) fn begin(&mut self, at: u32) -> Option<(Operation, u64)> {
+    /// It is carried out now, if it is its turn: it, what it costs, and since when it waited.
+    pub(super) fn begin(&mut self, at: u32) -> Option<(Operation, u64, Time)> {
         let slot = self.slot(at);
         if slot.state != State::Ready {
             return None;
         }
         slot.state = State::Begun;
-        Some((slot.operation.take()?, slot.cost))
+        Some((slot.operation.take()?, slot.cost, slot.since))
     }
 
     /// It cannot go on.
@@ -145,11 +147,11 @@ impl Entry {
     }
 
     /// Perhaps it can. Answers whether it could not.
-    pub(super) fn unblock(&mut self, at: u32) -> bool {
+    pub(super) fn unblock(&mut self, at: u32, now: Time) -> bool {
         let slot = self.slot(at);
         let was_blocked = slot.state == State::Blocked;
         if was_blocked {
-            slot.state = State::Ready;
+            (slot.state, slot.since) = (State::Ready, now);
         }
         was_blocked
     }

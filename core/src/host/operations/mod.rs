@@ -14,7 +14,7 @@ mod operator;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::ConnectionId;
-use crate::batch::Scheduler;
+use crate::batch::{Class, Scheduler};
 use crate::id::SessionId;
 use crate::limits::{ASKERS_MAX, BATCH_KEY_BYTES_MAX, BATCHES_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX};
 use crate::protocol::message::{Batch, ClientId, ErrorCode, Fault, Mode, Operation, Outcome, Results};
@@ -75,6 +75,10 @@ pub struct Next {
     pub owner: Owner,
     /// What it costs.
     pub cost: u64,
+    /// How urgent its batch is.
+    pub class: Class,
+    /// Since when it waited for its turn.
+    pub since: Time,
 }
 
 /// The batches of a host.
@@ -208,8 +212,9 @@ impl Operations {
             let task = self.scheduler.pop(now)?;
             let Some(entry) = self.batches.get_mut(&task.batch) else { continue };
             // It may have been called off, or hurried and begun by another entry of the queue.
-            if let Some((operation, cost)) = entry.begin(task.at) {
-                return Some(Next { task, operation, role: entry.role, owner: entry.asker.owner, cost });
+            if let Some((operation, cost, since)) = entry.begin(task.at) {
+                let (role, owner, class) = (entry.role, entry.asker.owner, entry.class);
+                return Some(Next { task, operation, role, owner, cost, class, since });
             }
         }
     }
@@ -243,7 +248,7 @@ impl Operations {
     /// Something of `session` has changed, for which operations may have waited.
     pub fn wake(&mut self, session: SessionId, now: Time) {
         if let Some(task) = self.lines.first(Resource::Session(session))
-            && self.batches.get_mut(&task.batch).is_some_and(|entry| entry.unblock(task.at))
+            && self.batches.get_mut(&task.batch).is_some_and(|entry| entry.unblock(task.at, now))
         {
             self.schedule(task, now);
         }
@@ -300,7 +305,7 @@ impl Operations {
                 _ => return,
             },
         };
-        if entry.ready(task.at, class) {
+        if entry.ready(task.at, class, now) {
             self.schedule(task, now);
         }
     }

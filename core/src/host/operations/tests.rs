@@ -7,7 +7,6 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::batch::Class;
 use crate::limits::{KEYS_REMEMBERED, OPERATION_COST};
 use crate::protocol::message::Answer;
 
