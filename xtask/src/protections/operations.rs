@@ -5,6 +5,9 @@ use super::{LIB, Protection};
 /// The clients and the server over links that break.
 const PEERS: &str = "peers";
 
+/// The simulation's program; its tests are seeds.
+const SIM: &str = "sim";
+
 pub(super) const LIST: &[Protection] = &[
     Protection {
         hazards: &[26],
@@ -13,8 +16,8 @@ pub(super) const LIST: &[Protection] = &[
         after: "if let Some(id) = self.known.numbered(asker.owner, asker.number)? {",
         code: "return self.ask_again(id, asker);",
         removed: "let _known = id;",
-        program: PEERS,
-        tests: "operations::each_is_carried_out_once",
+        program: SIM,
+        tests: "seed=3",
     },
     Protection {
         hazards: &[26],
@@ -23,8 +26,8 @@ pub(super) const LIST: &[Protection] = &[
         after: "if let Some((id, same)) = batch.key.as_deref().and_then(|key|",
         code: "self.known.keyed(key, print.as_ref())",
         removed: "self.known.keyed(key, print.as_ref()).filter(|_| false)",
-        program: PEERS,
-        tests: "operations::each_is_carried_out_once",
+        program: SIM,
+        tests: "seed=6",
     },
     Protection {
         hazards: &[26],
@@ -33,8 +36,8 @@ pub(super) const LIST: &[Protection] = &[
         after: "self.left -= usize::from(is_new);",
         code: "is_new",
         removed: "true",
-        program: PEERS,
-        tests: "operations::each_is_carried_out_once",
+        program: SIM,
+        tests: "seed=3",
     },
     Protection {
         hazards: &[26],
@@ -53,8 +56,8 @@ pub(super) const LIST: &[Protection] = &[
         after: "Message::Batch(_) =>",
         code: "resumed || !request.sent && past != Past::Restarted",
         removed: "true",
-        program: PEERS,
-        tests: "operations::a_server_that_does_not_know_the_client",
+        program: SIM,
+        tests: "seed=294",
     },
     Protection {
         hazards: &[26],
