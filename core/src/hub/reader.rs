@@ -64,8 +64,13 @@ impl Reader {
 
     /// Takes what is there, or has the task woken when there is something.
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Output> {
+        self.poll_read_some(cx, READ_MAX)
+    }
+
+    /// Takes what is there, but no more than `max` bytes, or has the task woken when there is something.
+    pub fn poll_read_some(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Output> {
         self.acknowledge_what_was_read();
-        let read = self.ring_mut().poll_read(cx, READ_MAX);
+        let read = self.ring_mut().poll_read(cx, max);
         match read {
             Poll::Ready(read) => self.told(read).map_or(Poll::Pending, Poll::Ready),
             Poll::Pending => {

@@ -103,13 +103,13 @@ fn one_of_twenty_viewers_who_stops_for_a_minute_slows_nobody_costs_nothing_and_i
     // Virtual time: what nobody is slowed by is the same to the byte.
     assert_eq!([&far[..1], &far[2..]].concat(), [&all_read[..1], &all_read[2..]].concat());
     assert!(far[0] > 4 << 20, "a minute's flood is {} bytes", far[0]);
-    assert!(far[1] < u64::from(CREDIT_MIN) + READ_MAX as u64, "who does not render is sent its credit, and one read more");
+    assert_eq!(far[1], u64::from(CREDIT_MIN), "who does not render is sent its credit");
     // The log, one segment being filled, and one that what is under way to the one who stopped keeps alive.
     assert!(held <= (HISTORY_BYTES + 2 * READ_MAX) as u64, "{held} bytes of output were held");
     look_again(&mut net, all[1]);
     net.until("everybody", |net| all.iter().all(|(user, stream)| net.users[*user].screen(*stream).ended.is_some()));
     let gaps = gaps(&net, all[1]);
-    assert_eq!(gaps.iter().map(|gap| (gap.from, gap.why)).collect::<Vec<_>>(), [(far[1], GapReason::Resync)]);
+    assert!(gaps[0].from == far[1] && gaps.iter().all(|gap| gap.why == GapReason::Resync), "{gaps:?}");
     assert!(gaps[0].to > far[0] - TAIL_BYTES, "it goes on with the newest");
     assert_eq!(at(&net, all[1]), FLOOD);
     assert!(all.iter().filter(|place| **place != all[1]).all(|(user, stream)| net.users[*user].screen(*stream).gaps.is_empty()));

@@ -155,9 +155,9 @@ impl<T: Offer> Server<T> {
         for stream in streams {
             while link.peer.queued() < 2 * READ_MAX
                 && let Some(reader) = self.table.reader(LaneId { connection: id, stream })
-                && link.peer.wants_output(stream, reader.session().range().end, now)
+                && let wanted @ 1.. = link.peer.wants_output(stream, reader.session().range().end, now)
             {
-                match reader.poll_read(&mut cx) {
+                match reader.poll_read_some(&mut cx, wanted) {
                     Poll::Pending => break,
                     Poll::Ready(Output::Chunk { at, bytes }) => {
                         let mut random = |_: &mut [u8]| {};

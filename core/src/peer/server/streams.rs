@@ -61,9 +61,10 @@ impl ServerPeer {
     ) -> Place {
         let id = self.lane_id(stream);
         let replay_until = world.terminals.range(session).end;
-        self.lanes.insert(stream, Lane::new(session, role, policy, start, replay_until));
         let guest = self.guest().expect("invariant: only who is inside watches");
         let watcher = Watcher::new(id, guest.client, guest.name.clone(), role, window);
+        let lane = Lane::new(session, role, policy, guest.credit, start, replay_until);
+        self.lanes.insert(stream, lane);
         let known = world.host.session_mut(session).expect("invariant: only sessions that were looked up are watched");
         known.join(watcher);
         Place { session, role, policy, size: known.size, replies: known.replies(id), title: known.title.clone() }
@@ -229,9 +230,9 @@ impl ServerPeer {
 
     // ---- Output ----
 
-    /// Whether output may be read for `stream` now, whose session has said as much as `end`.
-    pub fn wants_output(&mut self, stream: StreamId, end: u64, now: Time) -> bool {
-        self.lanes.get_mut(&stream).is_some_and(|lane| lane.may_send(end, now))
+    /// How much output may be read for `stream` now, whose session has said as much as `end`; 0 for none.
+    pub fn wants_output(&mut self, stream: StreamId, end: u64, now: Time) -> usize {
+        self.lanes.get_mut(&stream).map_or(0, |lane| lane.may_send(end, now) as usize)
     }
 
     /// The streams on which a session is watched.
@@ -242,13 +243,13 @@ impl ServerPeer {
     /// Output for `stream` was taken from the log.
     pub fn handle_output(&mut self, stream: StreamId, at: u64, mut bytes: Bytes, world: &mut World<'_>) {
         let Some(guest) = self.guest() else { return };
-        let (credit, piece) = (guest.credit, guest.frame_max - HEADER_BYTES - TIMESTAMP_BYTES);
+        let piece = guest.frame_max - HEADER_BYTES - TIMESTAMP_BYTES;
         let Some(session) = self.lanes.get(&stream).map(|lane| lane.session) else { return };
         let read = world.terminals.read_at(session, at);
         let moment = self.moment(read.unwrap_or(world.now));
         let Some(lane) = self.lanes.get_mut(&stream) else { return };
         let replay_until = lane.replay_until;
-        lane.handle_sent(at + bytes.len() as u64, credit, world.now);
+        lane.handle_sent(at + bytes.len() as u64, world.now);
         if let Some(read) = read.filter(|_| at >= replay_until) {
             world.host.metrics.hop(Hop::Send, world.now - read);
         }
@@ -279,11 +280,10 @@ impl ServerPeer {
     }
 
     pub(super) fn acknowledge(&mut self, stream: StreamId, rendered: u64, world: &mut World<'_>) {
-        let Some(credit) = self.guest().map(|guest| guest.credit) else { return };
         let id = self.lane_id(stream);
         // One that crossed the stream's end on the way means nothing.
         if let Some(lane) = self.lanes.get_mut(&stream) {
-            world.terminals.ack(id, lane.handle_rendered(rendered, credit, world.now));
+            world.terminals.ack(id, lane.handle_rendered(rendered, world.now));
             if let Some(took) = lane.take_round_trip(world.now) {
                 world.host.metrics.hop(Hop::Render, took);
             }
