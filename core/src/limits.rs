@@ -95,6 +95,15 @@ pub const BATCHES_UNDER_WAY: u64 = 4;
 /// How long a pace is measured, unless a whole credit was rendered before: one late round trip is no pace.
 pub const PACE_WAIT: Duration = Duration::from_millis(250);
 
+/// How long output may wait to be sent, all the time, before its program is held back (CoDel: 5 ms).
+pub const BACKLOG_WAIT: Duration = Duration::from_millis(5);
+
+/// For how long that must be so; a burst is over by then (CoDel: 100 ms).
+pub const BACKLOG_SPAN: Duration = Duration::from_millis(100);
+
+/// How far ahead of what was sent a terminal is read at the least, for whose viewer the program is held back: what Linux hands out at a time.
+pub const AHEAD_LEAST_BYTES: u64 = 4 << 10;
+
 /// Output sent at once that likely is not all: half of what Linux hands out at a time. A prompt, a line or a redrawn one is less.
 pub const BULK_BYTES: u64 = 2 << 10;
 

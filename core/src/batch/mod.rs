@@ -9,11 +9,13 @@
 //! `docs/batching.md` shows what comes of it.
 
 mod adaptive;
+mod backlog;
 
 use std::ops::Range;
 use std::time::Duration;
 
 pub use adaptive::Window;
+pub use backlog::Backlog;
 
 use crate::limits::{BATCH_WAIT, BULK_BYTES, INTERACTIVE};
 use crate::time::Time;

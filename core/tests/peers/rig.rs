@@ -90,6 +90,8 @@ impl Terminals for Pretended {
 
     fn ack(&mut self, _: LaneId, _: u64) {}
 
+    fn allow(&mut self, _: LaneId, _: u64) {}
+
     fn seek(&mut self, lane: LaneId, offset: u64) {
         if let Some((_, at)) = self.lanes.get_mut(&lane) {
             *at = offset;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::batch::Batcher;
+use crate::batch::{Backlog, Batcher};
 use crate::id::SessionId;
 use crate::limits::{PACE_WAIT, RESYNC_LAG, STALE_BYTES};
 use crate::protocol::message::{Credit, GapReason, Policy};
@@ -35,6 +35,8 @@ pub(super) struct Lane {
     pace: Option<Pace>,
     /// When output that has come is sent, and how much of it.
     batcher: Batcher,
+    /// What waits to be sent.
+    backlog: Backlog,
     /// The client's resizes that have not taken effect: the terminal's number, and the request's.
     resizes: VecDeque<(u64, u64)>,
 }
@@ -71,6 +73,7 @@ impl Lane {
             stretch: None,
             pace: None,
             batcher: Batcher::new(credit.high_bytes().into()),
+            backlog: Backlog::default(),
             resizes: VecDeque::new(),
         }
     }
@@ -121,6 +124,14 @@ impl Lane {
             self.begun = to; // Nothing was sent yet.
         }
         self.sent = to;
+    }
+
+    /// What is being sent from `from` on has waited for so long, and the session has said as much as `end`. Answers up to where its
+    /// terminal may be read from now on, if that has changed.
+    pub(super) fn handle_waited(&mut self, from: u64, end: u64, waited: Duration, now: Time) -> Option<u64> {
+        // Nobody is held back for who may miss output, nor for what others were sent before.
+        let counts = self.policy == Policy::Backpressure && from >= self.replay_until;
+        if counts { self.backlog.handle_sent(from..self.sent, end, waited, now) } else { None }
     }
 
     /// Output up to `end` was sent.

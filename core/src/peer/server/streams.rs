@@ -242,14 +242,17 @@ impl ServerPeer {
 
     /// Output for `stream` was taken from the log.
     pub fn handle_output(&mut self, stream: StreamId, at: u64, mut bytes: Bytes, world: &mut World<'_>) {
-        let Some(guest) = self.guest() else { return };
+        let (Some(guest), id) = (self.guest(), self.lane_id(stream)) else { return };
         let piece = guest.frame_max - HEADER_BYTES - TIMESTAMP_BYTES;
         let Some(session) = self.lanes.get(&stream).map(|lane| lane.session) else { return };
         let read = world.terminals.read_at(session, at);
         let moment = self.moment(read.unwrap_or(world.now));
         let Some(lane) = self.lanes.get_mut(&stream) else { return };
-        let replay_until = lane.replay_until;
+        let (replay_until, said) = (lane.replay_until, world.terminals.range(session).end);
         lane.handle_sent(at + bytes.len() as u64, world.now);
+        if let Some(allowed) = read.and_then(|read| lane.handle_waited(at, said, world.now - read, world.now)) {
+            world.terminals.allow(id, allowed);
+        }
         if let Some(read) = read.filter(|_| at >= replay_until) {
             world.host.metrics.hop(Hop::Send, world.now - read);
         }
