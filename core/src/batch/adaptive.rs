@@ -4,8 +4,8 @@
 //! whatever is typed next. So the **window** follows what is measured: the round trip of something sent, until it was rendered,
 //! less the least of those seen lately, is what it waited for others (as in LEDBAT, RFC 6817; the least is kept for as long as BBR's is). Where
 //! that is little the window grows by a step, where it is too much it is halved (AIMD: Chiu and Jain, 1989); at first it doubles, as TCP's
-//! does, so that a quick link notices nothing. Halving also empties the queue now and then, and so the least is not taken
-//! from a queue of our own for long.
+//! does, so that a quick link notices nothing. A queue of our own that is always there would pass for a long way; so for one round trip
+//! it is as small as it gets, when it first was too large and every few seconds, and the least is seen again (as BBR does).
 //!
 //! Nothing is learnt from what was sent while little was under way: it says nothing of more (RFC 7661).
 
@@ -24,7 +24,10 @@ pub struct Window {
     /// It was never too large on this path.
     is_new: bool,
     least: Least,
-    /// What is timed; one thing at a time.
+    /// What it is again, once the least was seen; and when that was.
+    probing: Option<u64>,
+    probed: Time,
+    /// What is timed; one thing at a time, and rather one that teaches something.
     flight: Option<Flight>,
 }
 
@@ -40,12 +43,18 @@ struct Flight {
 impl Window {
     /// One that never grows beyond `most` bytes.
     pub fn new(most: u64) -> Window {
-        Window { bytes: WINDOW_FIRST_BYTES.min(most), most, is_new: true, least: Least::default(), flight: None }
+        let (bytes, least) = (WINDOW_FIRST_BYTES.min(most), Least::default());
+        Window { bytes, most, is_new: true, least, probing: None, probed: Time::ZERO, flight: None }
     }
 
     /// Bytes that may be under way.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Whether it is as large as it may ever be.
+    pub fn is_open(&self) -> bool {
+        self.bytes == self.most
     }
 
     /// Bytes of one batch: a part of the window, so that there is always another on the way to be answered.
@@ -55,7 +64,10 @@ impl Window {
 
     /// Output up to `end` was sent, and so many bytes are under way with it.
     pub fn handle_sent(&mut self, end: u64, under_way: u64, now: Time) {
-        self.flight.get_or_insert(Flight { end, sent: now, teaches: under_way >= self.bytes / 2 });
+        let teaches = under_way >= self.bytes / 2;
+        if self.flight.is_none_or(|flight| teaches && !flight.teaches) {
+            self.flight = Some(Flight { end, sent: now, teaches });
+        }
     }
 
     /// Everything before `rendered` was rendered. Answers how long something took, if it just was.
@@ -73,12 +85,25 @@ impl Window {
         if !teaches {
             return;
         }
-        if queued > QUEUE_DELAY {
-            (self.bytes, self.is_new) = ((self.bytes / 2).max(WINDOW_LEAST_BYTES), false);
+        if let Some(bytes) = self.probing.take() {
+            self.bytes = bytes;
+        } else if queued > QUEUE_DELAY {
+            self.bytes = (self.bytes / 2).max(WINDOW_LEAST_BYTES);
+            if std::mem::take(&mut self.is_new) || now >= self.probed + ROUND_TRIP_KEPT / 2 {
+                self.probe(now);
+            }
         } else if queued < QUEUE_DELAY / 2 {
-            self.bytes += if self.is_new { self.bytes } else { WINDOW_STEP_BYTES };
+            let step = if self.is_new { self.bytes } else { self.batch_bytes().min(WINDOW_STEP_BYTES) };
+            self.bytes = (self.bytes + step).min(self.most);
+        } else if now >= self.probed + ROUND_TRIP_KEPT / 2 {
+            self.probe(now);
         }
-        self.bytes = self.bytes.min(self.most);
+    }
+
+    /// Is small for one round trip.
+    fn probe(&mut self, now: Time) {
+        (self.probing, self.probed) = (Some(self.bytes), now);
+        self.bytes = WINDOW_LEAST_BYTES;
     }
 }
 
@@ -91,14 +116,14 @@ struct Least {
 }
 
 impl Least {
-    /// Takes note of one. Answers whether even the least is longer now by more than a queue of ours may be: it is another path, or another pace.
+    /// Takes note of one. Answers whether even the least is longer now by far more than a queue of ours may be: it is another path, or another pace.
     fn note(&mut self, took: Duration, now: Time) -> bool {
         let known = self.now.is_some().then(|| self.get());
         if now >= self.since + ROUND_TRIP_KEPT / 2 {
             (self.before, self.now, self.since) = (self.now, None, now);
         }
         self.now = Some(self.now.map_or(took, |least| least.min(took)));
-        known.is_some_and(|known| self.get() > known + 2 * QUEUE_DELAY)
+        known.is_some_and(|known| self.get() > known + 10 * QUEUE_DELAY)
     }
 
     fn get(&self) -> Duration {
@@ -132,12 +157,21 @@ mod tests {
 
     #[test]
     fn what_waits_for_too_long_halves_it_and_then_it_grows_by_steps() {
-        let trips = [5, 5, 5, 26];
+        let trips = [5, 5, 5, 26, 5];
         let halved = after(&trips).bytes();
         assert_eq!(halved, 4 * WINDOW_FIRST_BYTES);
         assert_eq!(after(&[&trips[..], &[14]].concat()).bytes(), halved + WINDOW_STEP_BYTES);
         assert_eq!(after(&[&trips[..], &[20]].concat()).bytes(), halved, "neither little nor too much");
         assert_eq!(after(&[&trips[..], &[500; 6]].concat()).bytes(), WINDOW_LEAST_BYTES);
+    }
+
+    #[test]
+    fn once_it_was_too_large_and_every_few_seconds_it_is_small_for_a_round_trip() {
+        let small = |trips: &[u64]| after(trips).bytes() == WINDOW_LEAST_BYTES;
+        assert!(small(&[5, 5, 26]) && !small(&[5, 5, 26, 5]) && !small(&[5, 5, 26, 5, 26]));
+        let steady = |count: usize| [&[5, 5, 26, 5][..], &vec![20; count]].concat();
+        let trips = ROUND_TRIP_KEPT.as_millis() as usize / 2 / 20;
+        assert!(!small(&steady(trips - 2)) && small(&steady(trips)) && !small(&steady(trips + 1)));
     }
 
     #[test]
@@ -155,7 +189,7 @@ mod tests {
     fn a_path_that_has_become_longer_is_learnt_anew() {
         // A tab that was hidden is called once a second; at first that looks like a queue.
         let hidden = |seconds: usize| after(&[&[1; 9][..], &vec![1_000; seconds]].concat()).bytes();
-        assert!(hidden(4) < MOST / 8);
+        assert!(hidden(4) <= MOST / 8);
         assert_eq!(hidden(2 * ROUND_TRIP_KEPT.as_secs() as usize), MOST);
     }
 

@@ -13,6 +13,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::Window;
 use crate::limits::{AHEAD_LEAST_BYTES, BACKLOG_SPAN, BACKLOG_WAIT};
 use crate::time::Time;
 
@@ -29,23 +30,25 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// These bytes were sent, of which the first had waited for so long, while the terminal has said as much as `end`. Answers up to
-    /// where the terminal may be read from now on, if that has changed; `u64::MAX` for as far as it likes.
-    pub fn handle_sent(&mut self, sent: Range<u64>, end: u64, waited: Duration, now: Time) -> Option<u64> {
+    /// These bytes were sent, of which the first had waited for so long, while the terminal has said as much as `end`.
+    pub fn handle_sent(&mut self, sent: Range<u64>, end: u64, waited: Duration, now: Time) {
         self.measure(&sent, now);
         let is_late = waited > BACKLOG_WAIT;
         // Nothing is left: it was a burst. Who is held has as little left all the time.
         let is_burst = !self.is_held && sent.end >= end;
-        let was_held = self.is_held;
         if is_late == self.is_held || is_burst {
             self.contrary = None;
         } else if now >= *self.contrary.get_or_insert(now) + BACKLOG_SPAN {
             (self.is_held, self.contrary) = (is_late, None);
         }
-        match (was_held, self.is_held) {
-            (_, true) => Some(sent.end + self.pace.max(AHEAD_LEAST_BYTES)),
-            (true, false) => Some(u64::MAX),
-            (false, false) => None,
+    }
+
+    /// How far ahead of what was sent the terminal may be read.
+    pub fn ahead(&self, window: &Window) -> u64 {
+        match self.is_held {
+            true => self.pace.max(AHEAD_LEAST_BYTES),
+            false if window.is_open() => u64::MAX,
+            false => window.bytes(),
         }
     }
 
@@ -71,7 +74,6 @@ mod tests {
 
     const LATE: Duration = Duration::from_millis(6);
     const IN_TIME: Duration = Duration::from_millis(4);
-    const MILLI: Duration = Duration::from_millis(1);
     /// Much more is to be sent.
     const END: u64 = 1 << 40;
 
@@ -79,7 +81,7 @@ mod tests {
     fn send(backlog: &mut Backlog, at: u64, count: u64, waited: Duration) -> Option<u64> {
         let was = backlog.is_held();
         (at..at + count).find(|at| {
-            backlog.handle_sent(at * 100..(at + 1) * 100, END, waited, Time::ZERO + MILLI * *at as u32);
+            backlog.handle_sent(at * 100..(at + 1) * 100, END, waited, Time::from_millis(*at));
             backlog.is_held() != was
         })
     }
@@ -93,7 +95,7 @@ mod tests {
         assert_eq!(send(&mut backlog, 700, 99, IN_TIME), None);
         assert_eq!(send(&mut backlog, 799, 1, LATE), None);
         assert_eq!(send(&mut backlog, 800, 200, IN_TIME), Some(900));
-        assert_eq!(backlog.handle_sent(1..2, END, IN_TIME, Time::from_millis(1_001)), None);
+        assert_eq!(backlog.ahead(&Window::new(1)), u64::MAX);
     }
 
     #[test]
@@ -102,7 +104,7 @@ mod tests {
         for at in 0..20 {
             assert_eq!(send(&mut backlog, at * 100, 90, LATE), None);
             let now = Time::from_millis(at * 100 + 91);
-            assert_eq!(backlog.handle_sent(0..100, 100, LATE, now), None);
+            backlog.handle_sent(0..100, 100, LATE, now);
         }
     }
 
@@ -110,9 +112,15 @@ mod tests {
     fn who_is_held_is_read_ahead_as_far_as_it_takes_in_time() {
         let mut backlog = Backlog::default();
         send(&mut backlog, 0, 101, LATE);
-        let slow = backlog.handle_sent(20_000..20_100, END, LATE, Time::from_millis(101));
-        assert_eq!(slow, Some(20_100 + AHEAD_LEAST_BYTES));
-        let quick = backlog.handle_sent(20_100..2_020_000, END, LATE, Time::from_millis(201));
-        assert!((2_110_000..2_140_000).contains(&quick.unwrap()), "{quick:?}: 2 MB in 100 ms are 100 KB in 5 ms");
+        let window = Window::new(1 << 20);
+        assert_eq!(backlog.ahead(&window), AHEAD_LEAST_BYTES);
+        backlog.handle_sent(10_100..2_000_000, END, LATE, Time::from_millis(200));
+        assert!((95_000..105_000).contains(&backlog.ahead(&window)), "2 MB in 100 ms are 100 KB in 5 ms, not {}", backlog.ahead(&window));
+    }
+
+    #[test]
+    fn whose_link_is_not_known_yet_is_read_ahead_by_a_window() {
+        let (backlog, window) = (Backlog::default(), Window::new(1 << 20));
+        assert_eq!(backlog.ahead(&window), window.bytes());
     }
 }

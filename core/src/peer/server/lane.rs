@@ -37,6 +37,8 @@ pub(super) struct Lane {
     batcher: Batcher,
     /// What waits to be sent.
     backlog: Backlog,
+    /// Up to where its terminal may be read, as it was last told.
+    allowed: u64,
     /// The client's resizes that have not taken effect: the terminal's number, and the request's.
     resizes: VecDeque<(u64, u64)>,
 }
@@ -74,6 +76,7 @@ impl Lane {
             pace: None,
             batcher: Batcher::new(credit.high_bytes().into()),
             backlog: Backlog::default(),
+            allowed: u64::MAX,
             resizes: VecDeque::new(),
         }
     }
@@ -126,12 +129,22 @@ impl Lane {
         self.sent = to;
     }
 
-    /// What is being sent from `from` on has waited for so long, and the session has said as much as `end`. Answers up to where its
-    /// terminal may be read from now on, if that has changed.
-    pub(super) fn handle_waited(&mut self, from: u64, end: u64, waited: Duration, now: Time) -> Option<u64> {
-        // Nobody is held back for who may miss output, nor for what others were sent before.
-        let counts = self.policy == Policy::Backpressure && from >= self.replay_until;
-        if counts { self.backlog.handle_sent(from..self.sent, end, waited, now) } else { None }
+    /// What was just sent from `from` on has waited for so long, while the session has said as much as `end`.
+    pub(super) fn note_wait(&mut self, from: u64, end: u64, waited: Duration, now: Time) {
+        if from >= self.replay_until {
+            self.backlog.handle_sent(from..self.sent, end, waited, now);
+        }
+    }
+
+    /// Up to where its terminal may be read for this viewer, if that has changed: nobody is held back for who may miss output, nor
+    /// for what was there before it came.
+    pub(super) fn take_allowed(&mut self) -> Option<u64> {
+        let ahead = match self.policy {
+            Policy::Backpressure => self.backlog.ahead(self.batcher.window()),
+            Policy::Resync => u64::MAX,
+        };
+        let allowed = self.sent.max(self.replay_until).saturating_add(ahead);
+        (std::mem::replace(&mut self.allowed, allowed) != allowed).then_some(allowed)
     }
 
     /// Output up to `end` was sent.

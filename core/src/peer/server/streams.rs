@@ -1,5 +1,7 @@
 //! What flows on a stream: input in, output out, and what happens in between.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::lane::Lane;
@@ -101,7 +103,11 @@ impl ServerPeer {
             self.send_gap(stream, start, cleared, GapReason::Cleared);
         }
         let mode = if policy == Policy::Resync { Mode::Lossy } else { Mode::Viewer };
-        world.terminals.open(self.lane_id(stream), session, mode, start.max(cleared));
+        let id = self.lane_id(stream);
+        world.terminals.open(id, session, mode, start.max(cleared));
+        if let Some(allowed) = self.lanes.get_mut(&stream).and_then(Lane::take_allowed) {
+            world.terminals.allow(id, allowed);
+        }
         // A place that was kept has kept the output up to here, and must hold nobody up any longer.
         let client = self.client().and_then(|id| world.host.clients.get_mut(id));
         if let Some(parked) = client.and_then(|client| client.unpark(session)) {
@@ -250,7 +256,8 @@ impl ServerPeer {
         let Some(lane) = self.lanes.get_mut(&stream) else { return };
         let (replay_until, said) = (lane.replay_until, world.terminals.range(session).end);
         lane.handle_sent(at + bytes.len() as u64, world.now);
-        if let Some(allowed) = read.and_then(|read| lane.handle_waited(at, said, world.now - read, world.now)) {
+        lane.note_wait(at, said, read.map_or(Duration::ZERO, |read| world.now - read), world.now);
+        if let Some(allowed) = lane.take_allowed() {
             world.terminals.allow(id, allowed);
         }
         if let Some(read) = read.filter(|_| at >= replay_until) {

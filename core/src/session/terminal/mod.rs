@@ -134,9 +134,11 @@ impl Terminal {
         if !self.may_read() {
             return ReadTurn::Nothing;
         }
+        let allowed = self.log.allowed().saturating_sub(self.log.end()).max(self.leftover as u64);
+        let most = usize::try_from(allowed).unwrap_or(usize::MAX).clamp(1, READ_MAX);
         let Some(pty) = &mut self.pty else { return ReadTurn::Nothing };
         let read = self.log.append_with(&mut effects.wakes, |room| {
-            let len = room.len().min(READ_MAX);
+            let len = room.len().min(most);
             pty.read(&mut room[..len])
         });
         let turn = match read {
