@@ -20,6 +20,9 @@ const GAP: f64 = 22.0;
 /// Points a line has at the most.
 const POINTS: usize = 160;
 
+/// More than the message of an echo.
+const ECHO_BYTES: f64 = 256.0;
+
 /// Colours that are told apart on white and on black, and by who sees few.
 const STYLE: &str = "\
 text{font:12px system-ui,sans-serif;fill:#444}.title{font-size:15px;font-weight:600;fill:#111}.grid{stroke:#ddd}\
@@ -45,8 +48,13 @@ const BYTES: Scale = Scale {
     title: "bytes",
     keys: ["one message", "under way"],
 };
-const QUEUE: Scale =
-    Scale { least: -4, most: -1, names: &["0.1 ms", "1 ms", "10 ms", "100 ms"], title: "queue", keys: ["wait in the link's buffers", ""] };
+const QUEUE: Scale = Scale {
+    least: -4,
+    most: 0,
+    names: &["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s"],
+    title: "queue",
+    keys: ["wait in the link's buffers", ""],
+};
 const ECHO: Scale = Scale {
     least: -4,
     most: 0,
@@ -143,7 +151,7 @@ fn curves(svg: &mut String, x: f64, played: &Played) {
     // A load of few messages has no line through them.
     let messages = played.batches.iter().map(|(at, bytes)| (*at, *bytes as f64));
     if played.batches.len() > POINTS {
-        bytes.line(svg, "", messages);
+        bytes.line(svg, "", messages.filter(|(_, bytes)| *bytes > ECHO_BYTES)); // The flood's, not of the echoes beside it.
         bytes.line(svg, "other", played.samples.iter().map(|sample| (sample.at, sample.under_way as f64)));
         queue.line(svg, "", played.samples.iter().map(|sample| (sample.at, sample.queue.as_secs_f64())));
     } else {
@@ -190,6 +198,6 @@ fn the_committed_picture_is_what_is_drawn_now() {
 #[test]
 fn a_value_is_as_far_up_as_its_power_of_ten() {
     let up = |value: f64| QUEUE.up(value);
-    assert_eq!([up(0.0), up(1e-4), up(1e-1), up(7.0)], [0.0, 0.0, 1.0, 1.0]);
-    assert!((up(Duration::from_millis(1).as_secs_f64()) - 1.0 / 3.0).abs() < 1e-9);
+    assert_eq!([up(0.0), up(1e-4), up(1.0), up(7.0)], [0.0, 0.0, 1.0, 1.0]);
+    assert!((up(Duration::from_millis(1).as_secs_f64()) - 0.25).abs() < 1e-9);
 }
