@@ -244,21 +244,21 @@ mod tests {
     #[test]
     fn as_much_is_under_way_as_may_be_and_it_goes_on_when_a_batch_of_it_is_rendered() {
         let mut lane = lane(Policy::Backpressure);
-        lane.handle_sent(100 + (12 << 10), NOW);
+        lane.handle_sent(100 + (14 << 10), NOW);
         assert!(may_send(&mut lane));
         lane.handle_sent(100 + (16 << 10), NOW);
         assert!(!may_send(&mut lane));
-        lane.handle_rendered(100 + (4 << 10) - 1, NOW);
+        lane.handle_rendered(100 + (2 << 10) - 1, NOW);
         assert!(!may_send(&mut lane));
-        assert_eq!(lane.handle_rendered(100 + (4 << 10), NOW), 100 + (4 << 10));
+        assert_eq!(lane.handle_rendered(100 + (2 << 10), NOW), 100 + (2 << 10));
         assert!(may_send(&mut lane));
     }
 
     #[test]
     fn a_gap_is_not_under_way_and_what_was_sent_before_it_still_is() {
         let mut lane = lane(Policy::Resync);
-        lane.handle_sent(100 + (12 << 10), NOW);
-        lane.handle_gap(100 + (12 << 10), 1 << 20);
+        lane.handle_sent(100 + (14 << 10), NOW);
+        lane.handle_gap(100 + (14 << 10), 1 << 20);
         lane.handle_gap(1 << 20, 2 << 20);
         assert!(may_send(&mut lane));
         lane.handle_sent((2 << 20) + 1024, NOW);
