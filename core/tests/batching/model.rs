@@ -135,7 +135,9 @@ impl Model {
     /// Lets the flood begin; what was before is not told of.
     pub(crate) fn begin(&mut self) {
         self.server.ptys.release("go");
-        (self.samples.clear(), self.echoes.clear(), self.batches.clear());
+        self.samples.clear();
+        self.echoes.clear();
+        self.batches.clear();
         self.settle();
     }
 
