@@ -1,193 +1,200 @@
-//! How much may be under way to one viewer: as much as its link carries without much of a queue.
+//! When a viewer's output is sent: at once where nothing is under way, else with what follows it.
 //!
-//! What is sent beyond that arrives no sooner, it only waits in buffers that nobody here sees, and with it waits the echo of
-//! whatever is typed next. So the **window** follows what is measured: the round trip of something sent, until it was rendered,
-//! less the least of those seen lately, is what it waited for others (as in LEDBAT, RFC 6817; the least is kept for as long as BBR's is). Where
-//! that is little the window grows by a step, where it is too much it is halved (AIMD: Chiu and Jain, 1989); at first it doubles, as TCP's
-//! does, so that a quick link notices nothing. Halving also empties the queue: one of our own that is always there would pass for a long
-//! way. So it is halved now and then also where it is right.
-//!
-//! Nothing is learnt from what was sent while little was under way: it says nothing of more (RFC 7661).
+//! A message costs each end a system call and a wake-up, whatever is in it; so a flood that is sent as it is read, four KiB at a time,
+//! takes more of a server's time, which everybody else's keys wait for. And output that waits for company is late. So the
+//! first of it never waits, nor does anything that somebody who just typed may wait for. What follows is
+//! gathered until the other side has rendered what is under way (Nagle's rule, RFC 896, by acknowledgement of the renderer
+//! instead of the kernel), until it is much, or for [`BATCH_WAIT`]. What follows a bulk of output, likely more of it,
+//! is gathered also where the other side is quick. How much is much, and how much may be under way at all, the [`Window`] says, from what it measures.
+//! `docs/batching.md` shows what comes of it.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use crate::limits::{
-    BATCH_BYTES, BATCHES_UNDER_WAY, QUEUE_DELAY, ROUND_TRIP_KEPT, WINDOW_FIRST_BYTES, WINDOW_LEAST_BYTES, WINDOW_STEP_BYTES,
-};
+use super::Window;
+use crate::limits::{BATCH_WAIT, BULK_BYTES, INTERACTIVE};
 use crate::time::Time;
 
-/// The window of one viewer. Tell it what is [sent](Window::handle_sent) and what was [rendered](Window::handle_rendered).
+/// Decides for one viewer. Tell it what is [sent](Batcher::handle_sent), what was [rendered](Batcher::handle_rendered), and when its client
+/// [types](Batcher::handle_input); ask [`may_send`](Batcher::may_send) when output has come or was rendered, and again at
+/// [`poll_timeout`](Batcher::poll_timeout).
+///
+/// # Examples
+/// ```
+/// # use orchflow_core::{batch::Batcher, limits::BATCH_WAIT, time::Time};
+/// let (mut batcher, now) = (Batcher::new(512 << 10), Time::ZERO);
+/// assert!(batcher.may_send(0..100, 0, now) > 100);
+/// batcher.handle_sent(0..100, 100, now);
+/// assert_eq!(batcher.may_send(100..120, 100, now), 0); // 100 bytes are under way: what follows is gathered.
+/// assert_eq!(batcher.poll_timeout(), Some(now + BATCH_WAIT));
+/// batcher.handle_rendered(100, now);
+/// assert!(batcher.may_send(100..150, 0, now) > 50);
+/// ```
 #[derive(Debug)]
-pub struct Window {
-    bytes: u64,
-    most: u64,
-    /// It was never too large on this path.
-    is_new: bool,
-    least: Least,
-    /// When it was last halved.
-    halved: Time,
-    /// What is timed; one thing at a time, and rather one that teaches something.
-    flight: Option<Flight>,
-}
-
-/// Something sent that is not rendered yet.
-#[derive(Clone, Copy, Debug)]
-struct Flight {
+pub struct Batcher {
+    window: Window,
+    /// Where the batch ends that is being sent.
     end: u64,
-    sent: Time,
-    /// So much was under way with it that it shows what the window does.
-    teaches: bool,
+    sent: Option<Sent>,
+    typed: Option<Time>,
+    /// When what waits is sent at the latest.
+    due: Option<Time>,
 }
 
-impl Window {
-    /// One that never grows beyond `most` bytes.
-    pub fn new(most: u64) -> Window {
-        let (bytes, least) = (WINDOW_FIRST_BYTES.min(most), Least::default());
-        Window { bytes, most, is_new: true, least, halved: Time::ZERO, flight: None }
+/// What was last sent.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    at: Time,
+    is_bulk: bool,
+}
+
+impl Batcher {
+    /// For one to whom at most `credit` bytes may be under way.
+    pub fn new(credit: u64) -> Batcher {
+        Batcher { window: Window::new(credit), end: 0, sent: None, typed: None, due: None }
     }
 
-    /// Bytes that may be under way.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Whether it is as large as it may ever be.
-    pub fn is_open(&self) -> bool {
-        self.bytes == self.most
-    }
-
-    /// Bytes of one batch: a part of the window, so that there is always another on the way to be answered.
-    pub fn batch_bytes(&self) -> u64 {
-        (self.bytes / BATCHES_UNDER_WAY).min(BATCH_BYTES)
-    }
-
-    /// Output up to `end` was sent, and so many bytes are under way with it.
-    pub fn handle_sent(&mut self, end: u64, under_way: u64, now: Time) {
-        let teaches = under_way >= self.bytes / 2;
-        if self.flight.is_none_or(|flight| teaches && !flight.teaches) {
-            self.flight = Some(Flight { end, sent: now, teaches });
+    /// How much of the output that waits at these offsets may be sent, while so many bytes before it are not rendered yet; 0 for
+    /// nothing now. Where none waits something may: there is nothing to gather.
+    pub fn may_send(&mut self, waiting: Range<u64>, under_way: u64, now: Time) -> u64 {
+        let has_room = self.has_room(&waiting, under_way);
+        let goes = waiting.is_empty() || waiting.start < self.end || self.begins(waiting.end - waiting.start, under_way, now);
+        // Until there is room nothing becomes due: it is made by what is rendered.
+        self.due = self.sent.filter(|_| has_room && !goes).map(|sent| sent.at + BATCH_WAIT);
+        if !(has_room && goes) {
+            return 0;
         }
+        self.end = waiting.end;
+        self.window.batch_bytes()
     }
 
-    /// Everything before `rendered` was rendered. Answers how long something took, if it just was.
+    /// Whether so much of what waits may be under way besides what is that it is worth a message: all, or a batch.
+    pub fn has_room(&self, waiting: &Range<u64>, under_way: u64) -> bool {
+        let room = self.window.bytes().saturating_sub(under_way);
+        room >= self.window.batch_bytes().min(waiting.end.saturating_sub(waiting.start))
+    }
+
+    /// What may be under way, as it was learnt.
+    pub fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// Whether a new batch of `count` bytes begins.
+    fn begins(&self, count: u64, under_way: u64, now: Time) -> bool {
+        let Some(sent) = self.sent else { return true };
+        let is_idle = under_way == 0 && !sent.is_bulk;
+        let is_awaited = self.typed.is_some_and(|typed| now < typed + INTERACTIVE);
+        is_idle || is_awaited || count >= self.window.batch_bytes() || now >= sent.at + BATCH_WAIT
+    }
+
+    /// These bytes were sent; so many are under way with them.
+    pub fn handle_sent(&mut self, bytes: Range<u64>, under_way: u64, now: Time) {
+        self.sent = Some(Sent { at: now, is_bulk: bytes.end - bytes.start >= BULK_BYTES });
+        self.window.handle_sent(bytes.end, under_way, now);
+    }
+
+    /// Everything before this was rendered. Answers how long something took, if it just was. One thing at a time is timed.
     pub fn handle_rendered(&mut self, rendered: u64, now: Time) -> Option<Duration> {
-        let Flight { sent, teaches, .. } = self.flight.take_if(|flight| flight.end <= rendered)?;
-        let took = now - sent;
-        self.learn(took, teaches, now);
-        Some(took)
+        self.window.handle_rendered(rendered, now)
     }
 
-    fn learn(&mut self, took: Duration, teaches: bool, now: Time) {
-        let is_elsewhere = self.least.note(took, now);
-        self.is_new |= is_elsewhere;
-        let queued = took.saturating_sub(self.least.get());
-        if !teaches {
-            return;
-        }
-        // A queue that is neither little nor too much, and soon the least is forgotten.
-        let is_settled = queued >= QUEUE_DELAY / 2 && now >= self.halved + ROUND_TRIP_KEPT / 2;
-        if queued > QUEUE_DELAY || is_settled {
-            self.bytes = (self.bytes / 2).max(WINDOW_LEAST_BYTES);
-            (self.is_new, self.halved) = (false, now);
-        } else if queued < QUEUE_DELAY / 2 {
-            let step = if self.is_new { self.bytes } else { self.batch_bytes().min(WINDOW_STEP_BYTES) };
-            self.bytes = (self.bytes + step).min(self.most);
-        }
-    }
-}
-
-/// The least round trip of this span of time and the one before it.
-#[derive(Debug, Default)]
-struct Least {
-    since: Time,
-    now: Option<Duration>,
-    before: Option<Duration>,
-}
-
-impl Least {
-    /// Takes note of one. Answers whether even the least is longer now by far more than a queue of ours may be: it is another path, or another pace.
-    fn note(&mut self, took: Duration, now: Time) -> bool {
-        let known = self.now.is_some().then(|| self.get());
-        if now >= self.since + ROUND_TRIP_KEPT / 2 {
-            (self.before, self.now, self.since) = (self.now, None, now);
-        }
-        self.now = Some(self.now.map_or(took, |least| least.min(took)));
-        known.is_some_and(|known| self.get() > known + 10 * QUEUE_DELAY)
+    /// Its client typed.
+    pub fn handle_input(&mut self, now: Time) {
+        self.typed = Some(now);
     }
 
-    fn get(&self) -> Duration {
-        self.now.into_iter().chain(self.before).min().unwrap_or_default()
+    /// Time has passed. Harmless when early.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.due.take_if(|due| now >= *due);
+    }
+
+    /// When to ask again, if nothing happens before.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.due
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{BATCHES_UNDER_WAY, WINDOW_FIRST_BYTES};
 
-    const NOW: Time = Time::from_millis(1_000);
-    const MOST: u64 = 512 << 10;
+    const NOW: Time = Time::from_millis(100);
+    const SOON: Duration = Duration::from_micros(100);
+    const BATCH: u64 = WINDOW_FIRST_BYTES / BATCHES_UNDER_WAY;
 
-    /// One whose round trips are these, in milliseconds, with as much under way as may be.
-    fn after(trips: &[u64]) -> Window {
-        let (mut window, mut now) = (Window::new(MOST), NOW);
-        for (end, trip) in trips.iter().enumerate() {
-            window.handle_sent(end as u64, window.bytes(), now);
-            now = now + Duration::from_millis(*trip);
-            assert_eq!(window.handle_rendered(end as u64, now), Some(Duration::from_millis(*trip)));
-        }
-        window
+    /// One that has sent `count` bytes.
+    fn after(count: u64) -> Batcher {
+        let mut batcher = Batcher::new(512 << 10);
+        assert!(may_send(&mut batcher, 0..count, 0, NOW), "the first never waits");
+        batcher.handle_sent(0..count, count, NOW);
+        batcher
+    }
+
+    fn may_send(batcher: &mut Batcher, waiting: Range<u64>, under_way: u64, now: Time) -> bool {
+        batcher.may_send(waiting, under_way, now) > 0
     }
 
     #[test]
-    fn a_quick_link_has_the_whole_credit_within_few_round_trips() {
-        assert_eq!(after(&[1; 4]).bytes(), MOST / 2);
-        assert_eq!(after(&[1; 9]).bytes(), MOST);
+    fn followers_wait_until_the_first_is_rendered() {
+        let mut batcher = after(100);
+        assert!(!may_send(&mut batcher, 100..101, 1, NOW + SOON));
+        assert!(may_send(&mut batcher, 100..150, 0, NOW + SOON));
+        assert_eq!(batcher.poll_timeout(), None, "nothing waits any more");
     }
 
     #[test]
-    fn what_waits_for_too_long_halves_it_and_then_it_grows_by_steps() {
-        let trips = [5, 5, 5, 26];
-        let halved = after(&trips).bytes();
-        assert_eq!(halved, 4 * WINDOW_FIRST_BYTES);
-        assert_eq!(after(&[&trips[..], &[14]].concat()).bytes(), halved + WINDOW_STEP_BYTES);
-        assert_eq!(after(&[&trips[..], &[20]].concat()).bytes(), halved, "neither little nor too much");
-        assert_eq!(after(&[&trips[..], &[500; 6]].concat()).bytes(), WINDOW_LEAST_BYTES);
+    fn no_byte_waits_longer_than_a_millisecond_whatever_is_rendered() {
+        let mut batcher = after(100);
+        assert!(!may_send(&mut batcher, 100..101, 100, NOW + (BATCH_WAIT - Duration::from_nanos(1))));
+        assert_eq!(batcher.poll_timeout(), Some(NOW + BATCH_WAIT));
+        batcher.handle_timeout(NOW + BATCH_WAIT);
+        assert_eq!(batcher.poll_timeout(), None, "a host that cannot send now is not called again and again");
+        assert!(may_send(&mut batcher, 100..101, 100, NOW + BATCH_WAIT));
     }
 
     #[test]
-    fn a_queue_that_is_neither_little_nor_too_much_is_emptied_now_and_then() {
-        let settled = |count: usize| after(&[&[5, 5, 26][..], &vec![20; count]].concat()).bytes();
-        let trips = ROUND_TRIP_KEPT.as_millis() as usize / 2 / 20;
-        assert_eq!(settled(1), settled(trips - 1));
-        assert_eq!(settled(1) / 2, settled(trips + 1));
+    fn more_of_a_bulk_is_gathered_though_the_other_side_is_quick() {
+        let mut batcher = after(BULK_BYTES);
+        assert!(!may_send(&mut batcher, BULK_BYTES..BULK_BYTES + 1, 0, NOW + SOON));
+        assert!(may_send(&mut batcher, BULK_BYTES..BULK_BYTES + BATCH, BULK_BYTES, NOW + SOON), "until it is much");
     }
 
     #[test]
-    fn what_was_sent_alone_says_nothing_of_more() {
-        let mut window = Window::new(MOST);
-        for (end, took) in [1, 1, 200, 200].into_iter().enumerate() {
-            let sent = NOW + Duration::from_secs(end as u64);
-            window.handle_sent(end as u64, 10, sent);
-            window.handle_rendered(end as u64, sent + Duration::from_millis(took));
-            assert_eq!(window.bytes(), WINDOW_FIRST_BYTES);
-        }
+    fn a_batch_that_has_begun_is_sent_whole() {
+        let mut batcher = after(BULK_BYTES);
+        let end = BULK_BYTES + BATCH;
+        assert!(may_send(&mut batcher, BULK_BYTES..end, BULK_BYTES, NOW + SOON));
+        batcher.handle_sent(BULK_BYTES..end - 1, end - 1, NOW + SOON);
+        assert!(may_send(&mut batcher, end - 1..end + 10, end - 1, NOW + SOON));
+        batcher.handle_sent(end - 1..end + 10, end + 10, NOW + SOON);
+        assert!(!may_send(&mut batcher, end + 10..end + 20, end + 10, NOW + SOON));
     }
 
     #[test]
-    fn a_path_that_has_become_longer_is_learnt_anew() {
-        // A tab that was hidden is called once a second; at first that looks like a queue.
-        let hidden = |seconds: usize| after(&[&[1; 9][..], &vec![1_000; seconds]].concat()).bytes();
-        assert!(hidden(3) <= MOST / 8);
-        assert_eq!(hidden(2 * ROUND_TRIP_KEPT.as_secs() as usize), MOST);
+    fn who_types_waits_for_no_company() {
+        let mut batcher = after(BULK_BYTES);
+        batcher.handle_input(NOW + SOON);
+        let next = BULK_BYTES..BULK_BYTES + 1;
+        assert!(may_send(&mut batcher, next.clone(), BULK_BYTES, NOW + SOON));
+        let late = NOW + SOON + INTERACTIVE;
+        batcher.handle_sent(next.clone(), BULK_BYTES + 1, late);
+        assert!(!may_send(&mut batcher, next.end..next.end + 1, BULK_BYTES + 1, late), "it did not type just now");
     }
 
     #[test]
-    fn one_thing_is_timed_at_a_time() {
-        let mut window = Window::new(MOST);
-        window.handle_sent(10, 10, NOW);
-        window.handle_sent(20, 20, NOW + Duration::from_millis(5));
-        assert_eq!(window.handle_rendered(9, NOW + Duration::from_millis(6)), None);
-        assert_eq!(window.handle_rendered(20, NOW + Duration::from_millis(7)), Some(Duration::from_millis(7)));
-        assert_eq!(window.handle_rendered(20, NOW + Duration::from_millis(8)), None);
+    fn where_nothing_waits_the_reader_may_be_asked() {
+        assert!(may_send(&mut after(100), 100..100, 100, NOW));
+    }
+
+    #[test]
+    fn beyond_the_window_nothing_goes_and_nothing_is_due() {
+        let (mut batcher, first) = (after(BATCH), WINDOW_FIRST_BYTES);
+        let later = NOW + BATCH_WAIT;
+        assert!(may_send(&mut batcher, BATCH..first * 2, first - BATCH, later));
+        assert!(!may_send(&mut batcher, BATCH..first * 2, first - BATCH + 1, later), "too little for a batch");
+        assert!(may_send(&mut batcher, BATCH..BATCH + 10, first - 10, later), "and enough for all");
+        assert!(!may_send(&mut batcher, BATCH..BATCH + 10, first - 9, later));
+        assert_eq!(batcher.poll_timeout(), None);
     }
 }

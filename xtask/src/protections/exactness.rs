@@ -29,7 +29,7 @@ pub(super) const LIST: &[Protection] = &[
     Protection {
         hazards: &[24],
         name: "no more is under way than was agreed on",
-        file: "core/src/batch/mod.rs",
+        file: "core/src/batch/adaptive.rs",
         after: "let room = ",
         code: "self.window.bytes().saturating_sub(under_way)",
         removed: "u64::MAX - under_way",

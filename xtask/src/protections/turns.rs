@@ -36,7 +36,7 @@ pub(super) const LIST: &[Protection] = &[
     Protection {
         hazards: &[10],
         name: "no more is under way than a link carries",
-        file: "core/src/batch/adaptive.rs",
+        file: "core/src/batch/window.rs",
         after: "if queued > QUEUE_DELAY || is_settled {",
         code: "self.bytes = (self.bytes / 2).max(WINDOW_LEAST_BYTES);",
         removed: "",
@@ -46,12 +46,12 @@ pub(super) const LIST: &[Protection] = &[
     Protection {
         hazards: &[10],
         name: "a queue that is always there does not pass for the way",
-        file: "core/src/batch/adaptive.rs",
+        file: "core/src/batch/window.rs",
         after: "if queued > QUEUE_DELAY ||",
         code: "is_settled",
         removed: "false",
         program: LIB,
-        tests: "batch::adaptive::tests::a_queue_that_is_neither",
+        tests: "batch::window::tests::a_queue_that_is_neither",
     },
     Protection {
         hazards: &[10],
