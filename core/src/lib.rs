@@ -41,7 +41,7 @@
 //!   protocol   frames and messages between a client and a server
 //!   session    one terminal as a machine: input, output, sizes, its end
 //!   pty        the door to terminals: the kernel's, or scripted ones
-//!   flow batch when a terminal is read: credit and watermarks; when a viewer's output is sent: at once, or with what follows
+//!   flow batch when a terminal is read: credit and watermarks; when a viewer's output is sent, and how much of it
 //!   ring       the output log: lock-free, shared without a copy              input     keys, pastes, validation
 //!   size  metrics  resilience  time  id  limits
 //! ```

@@ -73,6 +73,38 @@ pub const BATCH_WAIT: Duration = Duration::from_millis(1);
 /// Output that is sent without waiting for more, in bytes: as much as is read from the log at a time.
 pub const BATCH_BYTES: u64 = READ_MAX as u64;
 
+/// Bytes that may be under way to a viewer of whose link nothing is known yet: what TCP begins with (RFC 6928). It doubles with each round trip.
+pub const WINDOW_FIRST_BYTES: u64 = CREDIT_MIN as u64;
+
+/// The least that may be under way: what Linux hands out at a time. It keeps 100 KB/s busy for 40 ms.
+pub const WINDOW_LEAST_BYTES: u64 = 4 << 10;
+
+/// By how much more may be under way where what was sent did not wait.
+pub const WINDOW_STEP_BYTES: u64 = 4 << 10;
+
+/// How long output may wait on its way for what was sent before it. Longer than a frame of a screen (17 ms) or a browser's turn of parsing
+/// (xterm.js: 12 ms), which look like a queue; and less than what people notice between key and echo (100 ms).
+pub const QUEUE_DELAY: Duration = Duration::from_millis(20);
+
+/// How long the least round trip is taken for what the way itself takes (BBR: 10 s).
+pub const ROUND_TRIP_KEPT: Duration = Duration::from_secs(10);
+
+/// Batches that fill a window. A batch takes as long as it is large, which looks like a queue: with four of them a way of 120 ms at 100 KB/s was
+/// used to 65 % (`core/tests/batching`), with eight to 81 %.
+pub const BATCHES_UNDER_WAY: u64 = 8;
+
+/// How long a pace is measured, unless a whole credit was rendered before: one late round trip is no pace.
+pub const PACE_WAIT: Duration = Duration::from_millis(250);
+
+/// How long output may wait to be sent, all the time, before its program is held back (CoDel: 5 ms).
+pub const BACKLOG_WAIT: Duration = Duration::from_millis(5);
+
+/// For how long that must be so; a burst is over by then (CoDel: 100 ms).
+pub const BACKLOG_SPAN: Duration = Duration::from_millis(100);
+
+/// How far ahead of what was sent a terminal is read at the least, for whose viewer the program is held back: what Linux hands out at a time.
+pub const AHEAD_LEAST_BYTES: u64 = 4 << 10;
+
 /// Output sent at once that likely is not all: half of what Linux hands out at a time. A prompt, a line or a redrawn one is less.
 pub const BULK_BYTES: u64 = 2 << 10;
 

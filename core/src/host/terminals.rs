@@ -68,6 +68,9 @@ pub trait Terminals {
     /// Says that `lane` has dealt with everything before `offset`.
     fn ack(&mut self, lane: LaneId, offset: u64);
 
+    /// Has the terminal of `lane` read no further than `offset`, as long as nobody else reads it; `u64::MAX` for as far as it likes.
+    fn allow(&mut self, lane: LaneId, offset: u64);
+
     /// Has `lane` read on from `offset`.
     fn seek(&mut self, lane: LaneId, offset: u64);
 

@@ -64,8 +64,13 @@ impl Reader {
 
     /// Takes what is there, or has the task woken when there is something.
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Output> {
+        self.poll_read_some(cx, READ_MAX)
+    }
+
+    /// Takes what is there, but no more than `max` bytes, or has the task woken when there is something.
+    pub fn poll_read_some(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Output> {
         self.acknowledge_what_was_read();
-        let read = self.ring_mut().poll_read(cx, READ_MAX);
+        let read = self.ring_mut().poll_read(cx, max);
         match read {
             Poll::Ready(read) => self.told(read).map_or(Poll::Pending, Poll::Ready),
             Poll::Pending => {
@@ -104,6 +109,13 @@ impl Reader {
         }
     }
 
+    /// Has the terminal read no further than `offset`, `u64::MAX` for as far as it likes, as long as this is its only reader and may miss nothing.
+    pub fn allow(&self, offset: u64) {
+        if self.ring().allow(offset) {
+            self.session.reconsider();
+        }
+    }
+
     /// The next byte to be read.
     pub fn offset(&self) -> u64 {
         self.ring().offset()
@@ -128,7 +140,9 @@ impl Reader {
     /// [`Session::resume`], or given up after the session's `resume_hold`.
     pub fn suspend(mut self) -> Suspension {
         let reader = self.reader.take().expect("invariant: only this method takes the reader, and the value with it");
-        self.session.with(|terminal, now, _| terminal.suspend(now, reader))
+        let suspension = self.session.with(|terminal, now, _| terminal.suspend(now, reader));
+        self.session.reconsider();
+        suspension
     }
 
     /// An owner that asks for more has dealt with what it got.

@@ -81,6 +81,12 @@ impl Reader {
         self.cursor.acknowledge(offset)
     }
 
+    /// Lets the writer go up to `offset`, `u64::MAX` for as far as it likes, as long as this is the only reader. Answers whether the
+    /// writer has stopped and waits to hear so.
+    pub fn allow(&self, offset: u64) -> bool {
+        self.cursor.shared.seats.allow(&self.cursor.seat, offset)
+    }
+
     /// The next byte to be read.
     pub fn offset(&self) -> u64 {
         self.cursor.offset()

@@ -50,6 +50,8 @@ const AWAKE: u8 = 0;
 pub(super) struct Seat {
     mode: AtomicU8,
     acked: AtomicU64,
+    /// The writer goes no further for this reader, if it is the only one.
+    allowed: AtomicU64,
     /// Bytes of storage this reader keeps alive.
     pinned: AtomicUsize,
     /// The writer has not taken note of it.
@@ -64,6 +66,7 @@ impl Seat {
         Seat {
             mode: AtomicU8::new(mode as u8),
             acked: AtomicU64::new(acked),
+            allowed: AtomicU64::new(u64::MAX),
             pinned: AtomicUsize::new(0),
             is_new: AtomicBool::new(true),
             parked: AtomicU8::new(AWAKE),
@@ -109,6 +112,15 @@ impl Seat {
     /// Moves the acknowledgement up to `offset`, never back; answers whether it moved.
     pub(super) fn acknowledge(&self, offset: u64) -> bool {
         self.acked.fetch_max(offset, Ordering::Relaxed) < offset
+    }
+
+    /// How far the writer may go for this reader.
+    pub(super) fn allowed(&self) -> u64 {
+        if self.mode() == Mode::Lossy { u64::MAX } else { self.allowed.load(Ordering::Relaxed) }
+    }
+
+    pub(super) fn allow(&self, offset: u64) {
+        self.allowed.store(offset, Ordering::Relaxed);
     }
 
     // ---- Holding ----

@@ -70,6 +70,13 @@ impl Seats {
         self.writer_waits()
     }
 
+    /// Lets the writer go up to `offset` for `seat`. Answers whether it waits to hear of it.
+    pub(super) fn allow(&self, seat: &Seat, offset: u64) -> bool {
+        seat.allow(offset);
+        order::handshake(FENCE_ACKED);
+        self.writer_waits()
+    }
+
     /// Whether the writer wants to hear of acknowledgements.
     pub(super) fn writer_waits(&self) -> bool {
         self.waiting.load(Ordering::Relaxed)

@@ -124,7 +124,16 @@ impl<S: Storage> Writer<S> {
         lossless.map(|seat| seat.acked()).min().unwrap_or(self.end).min(self.end)
     }
 
-    /// Says whether acknowledgements are waited for. Look at [`floor`](Writer::floor) once more after saying so.
+    /// How far to go at the most, where there is one reader and it [says so](super::Reader::allow). Where there are several, nobody is held back
+    /// for one of them.
+    pub fn allowed(&mut self) -> u64 {
+        match self.seats.current(&self.shared.seats) {
+            [only] => only.allowed(),
+            _ => u64::MAX,
+        }
+    }
+
+    /// Says whether acknowledgements are waited for. Look at [`floor`](Writer::floor) and [`allowed`](Writer::allowed) once more after saying so.
     pub fn set_waiting(&mut self, waiting: bool) {
         self.shared.seats.set_waiting(waiting);
     }

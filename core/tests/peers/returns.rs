@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use orchflow_core::hub::serve::Framing;
-use orchflow_core::limits::{CREDIT_MIN, HIGH_WATER_BYTES};
+use orchflow_core::limits::{CREDIT_MIN, HIGH_WATER_BYTES, WINDOW_FIRST_BYTES};
 use orchflow_core::peer::client::{ClientOptions, Event, Past};
 use orchflow_core::protocol::message::{Attach, Credit, Spawn, Start};
 use orchflow_core::protocol::token::Role;
@@ -55,12 +55,13 @@ fn acknowledgements_that_are_lost_do_not_stop_the_program_for_good() {
     net.users[user].renders = false;
     let stream = net.users[user].client.spawn(program("stretch")).unwrap();
     net.users[user].screens.entry(stream).or_default().floods = true;
-    net.until("stretch", |net| net.users[user].screen(stream).at == HIGH_WATER_BYTES as u64);
+    net.until("all that may be under way", |net| net.users[user].screen(stream).at == WINDOW_FIRST_BYTES);
     net.users[user].renders = true;
     net.users[user].render(stream); // It acknowledges all of it, and nobody hears.
-    net.users[user].screens.get_mut(&stream).unwrap().floods = false;
     net.cut_users_words(user);
     net.until("return", |net| net.users[user].client.is_open());
+    net.until("stretch", |net| net.users[user].screen(stream).at == HIGH_WATER_BYTES as u64);
+    net.users[user].screens.get_mut(&stream).unwrap().floods = false;
     net.server.ptys.release("more");
     net.until("more", |net| net.users[user].screen(stream).bytes == b"more");
 }
@@ -185,7 +186,7 @@ fn a_session_that_ended_is_kept_for_who_watched_it_last() {
     net.users[user].renders = false;
     let stream = net.users[user].client.spawn(program("stretch")).unwrap();
     net.users[user].screens.entry(stream).or_default().floods = true;
-    net.until("stretch", |net| net.users[user].screen(stream).at == HIGH_WATER_BYTES as u64);
+    net.until("all that may be under way", |net| net.users[user].screen(stream).at == WINDOW_FIRST_BYTES);
     let session = net.users[user].screen(stream).spawned.unwrap().session;
     net.users[user].client.close(session, Duration::ZERO).unwrap();
     net.pass(Duration::from_secs(400)); // It is over, and the user has not looked at the rest.

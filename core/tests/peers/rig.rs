@@ -91,6 +91,8 @@ impl Terminals for Pretended {
 
     fn ack(&mut self, _: LaneId, _: u64) {}
 
+    fn allow(&mut self, _: LaneId, _: u64) {}
+
     fn seek(&mut self, lane: LaneId, offset: u64) {
         if let Some((_, at)) = self.lanes.get_mut(&lane) {
             *at = offset;
@@ -205,7 +207,9 @@ pub(crate) fn server_takes(input: &[u8]) {
         with!(|peer: &mut ServerPeer, world: &mut World<'_>| peer.settle_in(world));
         for (lane, (session, at)) in terminals.lanes.clone() {
             let end = terminals.sessions.get(&session).map_or(at, |(end, _)| *end);
-            if at < end && peer.wants_output(lane.stream, end, now) {
+            let wanted = peer.wants_output(lane.stream, end, now) as u64;
+            if at < end && wanted > 0 {
+                let end = end.min(at + wanted);
                 let bytes = vec![b'x'; (end - at) as usize];
                 with!(|peer: &mut ServerPeer, world: &mut World<'_>| peer.handle_output(lane.stream, at, bytes.into(), world));
                 terminals.lanes.insert(lane, (session, end));

@@ -156,18 +156,19 @@ impl<T: Offer> Server<T> {
         self.deliver();
     }
 
+    /// Reads output for the streams of `id` that want it, one read each, as a service does.
     fn pump(&mut self, id: ConnectionId) {
         let now = self.now();
         let mut cx = Context::from_waker(Waker::noop());
         let Some(link) = self.links.get_mut(&id) else { return };
         let streams: Vec<StreamId> = link.peer.streams().collect();
         for stream in streams {
-            while link.peer.queued() < 2 * READ_MAX
+            if link.peer.queued() < 2 * READ_MAX
                 && let Some(reader) = self.table.reader(LaneId { connection: id, stream })
-                && link.peer.wants_output(stream, reader.session().range().end, now)
+                && let wanted @ 1.. = link.peer.wants_output(stream, reader.session().range().end, now)
             {
-                match reader.poll_read(&mut cx) {
-                    Poll::Pending => break,
+                match reader.poll_read_some(&mut cx, wanted) {
+                    Poll::Pending => {}
                     Poll::Ready(Output::Chunk { at, bytes }) => {
                         let mut random = |_: &mut [u8]| {};
                         link.peer.handle_output(stream, at, bytes, &mut world!(self, random));
@@ -179,7 +180,6 @@ impl<T: Offer> Server<T> {
                     Poll::Ready(Output::Exit(exit)) => {
                         let mut random = |_: &mut [u8]| {};
                         link.peer.handle_exit(stream, exit, &mut world!(self, random));
-                        break;
                     }
                 }
             }
@@ -202,8 +202,12 @@ impl<T: Offer> Server<T> {
         }
     }
 
-    /// The next message of `id`.
+    /// The next message of `id`, with output that has come meanwhile.
     pub(crate) fn send(&mut self, id: ConnectionId) -> Option<Bytes> {
+        if self.links.get(&id)?.peer.queued() == 0 {
+            self.pump(id);
+            self.deliver();
+        }
         self.links.get_mut(&id)?.peer.poll_message().inspect(shapes::hold_all)
     }
 

@@ -221,6 +221,10 @@ impl Terminals for Ledger {
         self.table.ack(lane, offset);
     }
 
+    fn allow(&mut self, lane: LaneId, offset: u64) {
+        self.table.allow(lane, offset);
+    }
+
     fn seek(&mut self, lane: LaneId, offset: u64) {
         self.table.seek(lane, offset);
     }

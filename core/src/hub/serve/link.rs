@@ -233,10 +233,14 @@ fn pump(state: &mut State, id: ConnectionId, next: &mut usize, now: Time, cx: &m
     for stream in streams {
         let Some(link) = state.links.get_mut(&id) else { return };
         let Some(reader) = state.table.reader(LaneId { connection: id, stream }) else { continue };
-        if link.peer.queued() >= QUEUED_MAX || !link.peer.wants_output(stream, reader.session().range().end, now) {
+        if link.peer.queued() >= QUEUED_MAX {
             continue;
         }
-        match reader.poll_read(cx) {
+        let wanted = link.peer.wants_output(stream, reader.session().range().end, now);
+        if wanted == 0 {
+            continue;
+        }
+        match reader.poll_read_some(cx, wanted) {
             Poll::Pending => {}
             Poll::Ready(Output::Chunk { at, bytes }) => {
                 state.touch(id, now, |peer, world| peer.handle_output(stream, at, bytes, world));

@@ -152,6 +152,12 @@ impl Terminals for Table {
         }
     }
 
+    fn allow(&mut self, lane: LaneId, offset: u64) {
+        if let Some(reader) = self.readers.get(&lane) {
+            reader.allow(offset);
+        }
+    }
+
     fn seek(&mut self, lane: LaneId, offset: u64) {
         if let Some(reader) = self.readers.get_mut(&lane) {
             reader.seek(offset);

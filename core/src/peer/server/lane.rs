@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::batch::Batcher;
+use crate::batch::{Backlog, Batcher};
 use crate::id::SessionId;
-use crate::limits::{RESYNC_LAG, STALE_BYTES};
+use crate::limits::{PACE_WAIT, RESYNC_LAG, STALE_BYTES};
 use crate::protocol::message::{Credit, GapReason, Policy};
 use crate::protocol::token::Role;
 use crate::time::Time;
@@ -28,16 +28,28 @@ pub(super) struct Lane {
     gaps: VecDeque<(u64, u64)>,
     /// Where output began on this stream.
     begun: u64,
-    /// Since when as much is under way as may be.
-    full_since: Option<Time>,
-    /// How fast it rendered when it last had as much.
+    credit: Credit,
+    /// Since as much was under way as may be while more waited.
+    stretch: Option<Stretch>,
+    /// How fast it rendered over the last such stretch.
     pace: Option<Pace>,
-    /// Where something that was sent ended, and when that was; until it is rendered.
-    timed: Option<(u64, Time)>,
-    /// When output that has come is sent.
+    /// When output that has come is sent, and how much of it.
     batcher: Batcher,
+    /// What waits to be sent.
+    backlog: Backlog,
+    /// Up to where its terminal may be read, as it was last told.
+    allowed: u64,
     /// The client's resizes that have not taken effect: the terminal's number, and the request's.
     resizes: VecDeque<(u64, u64)>,
+}
+
+/// A time over which its pace is measured.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    since: Time,
+    /// Bytes rendered since, and as many as end it: all but an eighth of what was under way.
+    rendered: u64,
+    enough: u64,
 }
 
 /// So many bytes were rendered in so much time.
@@ -49,7 +61,7 @@ struct Pace {
 
 impl Lane {
     /// A stream on which output begins at `start`.
-    pub(super) fn new(session: SessionId, role: Role, policy: Policy, start: u64, replay_until: u64) -> Lane {
+    pub(super) fn new(session: SessionId, role: Role, policy: Policy, credit: Credit, start: u64, replay_until: u64) -> Lane {
         Lane {
             session,
             role,
@@ -59,10 +71,12 @@ impl Lane {
             rendered: start,
             gaps: VecDeque::new(),
             begun: start,
-            full_since: None,
+            credit,
+            stretch: None,
             pace: None,
-            timed: None,
-            batcher: Batcher::default(),
+            batcher: Batcher::new(credit.high_bytes().into()),
+            backlog: Backlog::default(),
+            allowed: u64::MAX,
             resizes: VecDeque::new(),
         }
     }
@@ -77,15 +91,15 @@ impl Lane {
         self.policy
     }
 
-    /// Whether more may be sent.
-    fn is_open(&self) -> bool {
-        self.full_since.is_none()
-    }
-
-    /// Whether more may be sent now, where the session has said as much as `end`.
-    pub(super) fn may_send(&mut self, end: u64, now: Time) -> bool {
-        let under_way = self.under_way();
-        self.is_open() && self.batcher.may_send(self.sent..end, under_way, now)
+    /// How much more may be sent now, where the session has said as much as `end`.
+    pub(super) fn may_send(&mut self, end: u64, now: Time) -> u64 {
+        let (waiting, under_way) = (self.sent..end, self.under_way());
+        if waiting.is_empty() {
+            self.stretch = None; // It has caught up.
+        } else if !self.batcher.has_room(&waiting, under_way) {
+            self.stretch.get_or_insert(Stretch { since: now, rendered: 0, enough: under_way - under_way / 8 });
+        }
+        self.batcher.may_send(waiting, under_way, now)
     }
 
     /// Time has passed.
@@ -115,35 +129,57 @@ impl Lane {
         self.sent = to;
     }
 
-    /// Output up to `end` was sent.
-    pub(super) fn handle_sent(&mut self, end: u64, credit: Credit, now: Time) {
-        self.batcher.handle_sent(end - self.sent, now);
-        self.sent = end;
-        self.timed.get_or_insert((end, now));
-        if self.under_way() >= u64::from(credit.high_bytes()) {
-            self.full_since.get_or_insert(now);
+    /// What was just sent from `from` on has waited for so long, while the session has said as much as `end`.
+    pub(super) fn note_wait(&mut self, from: u64, end: u64, waited: Duration, now: Time) {
+        if from >= self.replay_until {
+            self.backlog.handle_sent(from..self.sent, end, waited, now);
         }
     }
 
+    /// Up to where its terminal may be read for this viewer, if that has changed: nobody is held back for who may miss output, nor
+    /// for what was there before it came.
+    pub(super) fn take_allowed(&mut self) -> Option<u64> {
+        let ahead = match self.policy {
+            Policy::Backpressure => self.backlog.ahead(self.batcher.window()),
+            Policy::Resync => u64::MAX,
+        };
+        let allowed = self.sent.max(self.replay_until).saturating_add(ahead);
+        (std::mem::replace(&mut self.allowed, allowed) != allowed).then_some(allowed)
+    }
+
+    /// Output up to `end` was sent.
+    pub(super) fn handle_sent(&mut self, end: u64, now: Time) {
+        let bytes = std::mem::replace(&mut self.sent, end)..end;
+        self.batcher.handle_sent(bytes, self.under_way(), now);
+    }
+
     /// Everything before `rendered` was rendered. What was not sent cannot have been.
-    pub(super) fn handle_rendered(&mut self, rendered: u64, credit: Credit, now: Time) -> u64 {
+    pub(super) fn handle_rendered(&mut self, rendered: u64, now: Time) -> u64 {
+        let before = self.under_way();
         self.rendered = self.rendered.max(rendered.min(self.sent));
         let rendered = self.rendered;
         while self.gaps.pop_front_if(|(_, to)| *to <= rendered).is_some() {}
         if let Some((from, _)) = self.gaps.front_mut() {
             *from = rendered.max(*from);
         }
-        if self.under_way() <= u64::from(credit.low_bytes())
-            && let Some(since) = self.full_since.take()
-        {
-            self.pace = Some(Pace { bytes: u64::from(credit.high_bytes() - credit.low_bytes()), took: now - since });
-        }
+        self.measure(before - self.under_way(), now);
         self.rendered
+    }
+
+    /// So many bytes more were rendered.
+    fn measure(&mut self, bytes: u64, now: Time) {
+        let Some(stretch) = &mut self.stretch else { return };
+        stretch.rendered += bytes;
+        let Stretch { since, rendered, enough } = *stretch;
+        let is_long = now >= since + PACE_WAIT || rendered >= u64::from(self.credit.high_bytes() - self.credit.low_bytes());
+        if rendered >= enough && is_long {
+            (self.stretch, self.pace) = (None, Some(Pace { bytes: rendered, took: now - since }));
+        }
     }
 
     /// How long something took to be rendered, if it just was. One thing at a time is timed.
     pub(super) fn take_round_trip(&mut self, now: Time) -> Option<Duration> {
-        self.timed.take_if(|(end, _)| *end <= self.rendered).map(|(_, sent)| now - sent)
+        self.batcher.handle_rendered(self.rendered, now)
     }
 
     fn under_way(&self) -> u64 {
@@ -195,46 +231,50 @@ mod tests {
     use super::*;
 
     fn lane(policy: Policy) -> Lane {
-        Lane::new(SessionId::from_raw(1), Role::Owner, policy, 100, 0)
+        Lane::new(SessionId::from_raw(1), Role::Owner, policy, CREDIT, 100, 0)
     }
 
     const CREDIT: Credit = Credit::new(16 << 10);
     const NOW: Time = Time::ZERO;
 
+    fn may_send(lane: &mut Lane) -> bool {
+        lane.may_send(u64::MAX, NOW) > 0
+    }
+
     #[test]
-    fn as_much_is_under_way_as_may_be_and_it_goes_on_when_little_is_left() {
+    fn as_much_is_under_way_as_may_be_and_it_goes_on_when_a_batch_of_it_is_rendered() {
         let mut lane = lane(Policy::Backpressure);
-        lane.handle_sent(100 + (16 << 10) - 1, CREDIT, NOW);
-        assert!(lane.is_open());
-        lane.handle_sent(100 + (16 << 10), CREDIT, NOW);
-        assert!(!lane.is_open());
-        lane.handle_rendered(100 + (14 << 10) - 1, CREDIT, NOW);
-        assert!(!lane.is_open(), "the marks are apart, so that it does not flutter");
-        assert_eq!(lane.handle_rendered(100 + (14 << 10), CREDIT, NOW), 100 + (14 << 10));
-        assert!(lane.is_open());
+        lane.handle_sent(100 + (14 << 10), NOW);
+        assert!(may_send(&mut lane));
+        lane.handle_sent(100 + (16 << 10), NOW);
+        assert!(!may_send(&mut lane));
+        lane.handle_rendered(100 + (2 << 10) - 1, NOW);
+        assert!(!may_send(&mut lane));
+        assert_eq!(lane.handle_rendered(100 + (2 << 10), NOW), 100 + (2 << 10));
+        assert!(may_send(&mut lane));
     }
 
     #[test]
     fn a_gap_is_not_under_way_and_what_was_sent_before_it_still_is() {
         let mut lane = lane(Policy::Resync);
-        lane.handle_sent(100 + (15 << 10), CREDIT, NOW);
-        lane.handle_gap(100 + (15 << 10), 1 << 20);
+        lane.handle_sent(100 + (14 << 10), NOW);
+        lane.handle_gap(100 + (14 << 10), 1 << 20);
         lane.handle_gap(1 << 20, 2 << 20);
-        assert!(lane.is_open());
-        lane.handle_sent((2 << 20) + 1024, CREDIT, NOW);
-        assert!(!lane.is_open(), "nothing was rendered");
-        assert_eq!((lane.handle_rendered(1 << 20, CREDIT, NOW), lane.is_open()), (1 << 20, true));
+        assert!(may_send(&mut lane));
+        lane.handle_sent((2 << 20) + 1024, NOW);
+        assert!(!may_send(&mut lane), "nothing was rendered");
+        assert_eq!((lane.handle_rendered(1 << 20, NOW), may_send(&mut lane)), (1 << 20, true));
         assert_eq!(lane.under_way(), 1024);
-        lane.handle_rendered(u64::MAX, CREDIT, NOW);
+        lane.handle_rendered(u64::MAX, NOW);
         assert_eq!((lane.under_way(), lane.gaps.len()), (0, 0));
     }
 
     #[test]
     fn what_was_not_sent_cannot_have_been_rendered_and_nothing_is_unrendered() {
         let mut lane = lane(Policy::Backpressure);
-        lane.handle_sent(200, CREDIT, NOW);
-        assert_eq!(lane.handle_rendered(u64::MAX, CREDIT, NOW), 200);
-        assert_eq!(lane.handle_rendered(150, CREDIT, NOW), 200);
+        lane.handle_sent(200, NOW);
+        assert_eq!(lane.handle_rendered(u64::MAX, NOW), 200);
+        assert_eq!(lane.handle_rendered(150, NOW), 200);
     }
 
     #[test]
@@ -248,8 +288,9 @@ mod tests {
     fn who_renders_fast_enough_misses_nothing_and_who_would_be_a_second_late_does() {
         let drained = |took| {
             let mut lane = lane(Policy::Resync);
-            lane.handle_sent(100 + (16 << 10), CREDIT, NOW);
-            lane.handle_rendered(100 + (14 << 10), CREDIT, NOW + took);
+            lane.handle_sent(100 + (16 << 10), NOW);
+            assert_eq!(lane.may_send(u64::MAX, NOW), 0);
+            lane.handle_rendered(100 + (14 << 10), NOW + took);
             lane
         };
         let (end, sent) = (100 + (16 << 10) + (140 << 10), 100 + (16 << 10));
@@ -266,7 +307,7 @@ mod tests {
         let mut lane = lane(Policy::Backpressure);
         lane.handle_gap(100, 150);
         assert_eq!((lane.gap_reason(), lane.policy()), (GapReason::History, Policy::Backpressure));
-        lane.handle_sent(200, CREDIT, NOW);
+        lane.handle_sent(200, NOW);
         assert_eq!((lane.gap_reason(), lane.gap_reason()), (GapReason::Demoted, GapReason::Resync));
     }
 

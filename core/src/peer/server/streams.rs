@@ -1,5 +1,7 @@
 //! What flows on a stream: input in, output out, and what happens in between.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::lane::Lane;
@@ -61,9 +63,10 @@ impl ServerPeer {
     ) -> Place {
         let id = self.lane_id(stream);
         let replay_until = world.terminals.range(session).end;
-        self.lanes.insert(stream, Lane::new(session, role, policy, start, replay_until));
         let guest = self.guest().expect("invariant: only who is inside watches");
         let watcher = Watcher::new(id, guest.client, guest.name.clone(), role, window);
+        let lane = Lane::new(session, role, policy, guest.credit, start, replay_until);
+        self.lanes.insert(stream, lane);
         let known = world.host.session_mut(session).expect("invariant: only sessions that were looked up are watched");
         known.join(watcher);
         Place { session, role, policy, size: known.size, replies: known.replies(id), title: known.title.clone() }
@@ -100,7 +103,11 @@ impl ServerPeer {
             self.send_gap(stream, start, cleared, GapReason::Cleared);
         }
         let mode = if policy == Policy::Resync { Mode::Lossy } else { Mode::Viewer };
-        world.terminals.open(self.lane_id(stream), session, mode, start.max(cleared));
+        let id = self.lane_id(stream);
+        world.terminals.open(id, session, mode, start.max(cleared));
+        if let Some(allowed) = self.lanes.get_mut(&stream).and_then(Lane::take_allowed) {
+            world.terminals.allow(id, allowed);
+        }
         // A place that was kept has kept the output up to here, and must hold nobody up any longer.
         let client = self.client().and_then(|id| world.host.clients.get_mut(id));
         if let Some(parked) = client.and_then(|client| client.unpark(session)) {
@@ -230,9 +237,9 @@ impl ServerPeer {
 
     // ---- Output ----
 
-    /// Whether output may be read for `stream` now, whose session has said as much as `end`.
-    pub fn wants_output(&mut self, stream: StreamId, end: u64, now: Time) -> bool {
-        self.lanes.get_mut(&stream).is_some_and(|lane| lane.may_send(end, now))
+    /// How much output may be read for `stream` now, whose session has said as much as `end`; 0 for none.
+    pub fn wants_output(&mut self, stream: StreamId, end: u64, now: Time) -> usize {
+        self.lanes.get_mut(&stream).map_or(0, |lane| lane.may_send(end, now) as usize)
     }
 
     /// The streams on which a session is watched.
@@ -242,14 +249,18 @@ impl ServerPeer {
 
     /// Output for `stream` was taken from the log.
     pub fn handle_output(&mut self, stream: StreamId, at: u64, mut bytes: Bytes, world: &mut World<'_>) {
-        let Some(guest) = self.guest() else { return };
-        let (credit, piece) = (guest.credit, guest.frame_max - HEADER_BYTES - TIMESTAMP_BYTES);
+        let (Some(guest), id) = (self.guest(), self.lane_id(stream)) else { return };
+        let piece = guest.frame_max - HEADER_BYTES - TIMESTAMP_BYTES;
         let Some(session) = self.lanes.get(&stream).map(|lane| lane.session) else { return };
         let read = world.terminals.read_at(session, at);
         let moment = self.moment(read.unwrap_or(world.now));
         let Some(lane) = self.lanes.get_mut(&stream) else { return };
-        let replay_until = lane.replay_until;
-        lane.handle_sent(at + bytes.len() as u64, credit, world.now);
+        let (replay_until, said) = (lane.replay_until, world.terminals.range(session).end);
+        lane.handle_sent(at + bytes.len() as u64, world.now);
+        lane.note_wait(at, said, read.map_or(Duration::ZERO, |read| world.now - read), world.now);
+        if let Some(allowed) = lane.take_allowed() {
+            world.terminals.allow(id, allowed);
+        }
         if let Some(read) = read.filter(|_| at >= replay_until) {
             world.host.metrics.hop(Hop::Send, world.now - read);
         }
@@ -280,11 +291,10 @@ impl ServerPeer {
     }
 
     pub(super) fn acknowledge(&mut self, stream: StreamId, rendered: u64, world: &mut World<'_>) {
-        let Some(credit) = self.guest().map(|guest| guest.credit) else { return };
         let id = self.lane_id(stream);
         // One that crossed the stream's end on the way means nothing.
         if let Some(lane) = self.lanes.get_mut(&stream) {
-            world.terminals.ack(id, lane.handle_rendered(rendered, credit, world.now));
+            world.terminals.ack(id, lane.handle_rendered(rendered, world.now));
             if let Some(took) = lane.take_round_trip(world.now) {
                 world.host.metrics.hop(Hop::Render, took);
             }

@@ -210,12 +210,12 @@ impl Credit {
         Credit(if bytes < CREDIT_MIN { CREDIT_MIN } else { bytes })
     }
 
-    /// Un-acknowledged bytes at which the server stops sending.
+    /// Un-acknowledged bytes beyond which the server sends nothing.
     pub const fn high_bytes(self) -> u32 {
         self.0
     }
 
-    /// Un-acknowledged bytes at which it goes on.
+    /// An eighth of it: how much of it is left when the pace of a viewer is taken.
     pub const fn low_bytes(self) -> u32 {
         self.0 / 8
     }

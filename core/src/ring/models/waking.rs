@@ -104,6 +104,26 @@ fn an_acknowledgement_is_seen_or_told() {
 }
 
 #[test]
+fn leave_to_go_further_is_seen_or_told() {
+    explore(3, || {
+        let mut writer = log(4, 4);
+        append(&mut writer, 1);
+        let cursor = Cursor::new(&writer, Mode::Owner, 0);
+        cursor.shared.seats.allow(&cursor.seat, 1);
+        assert_eq!(writer.allowed(), 1);
+        let reader = thread::spawn(move || {
+            let told = cursor.shared.seats.allow(&cursor.seat, 2);
+            std::mem::forget(cursor);
+            told
+        });
+        writer.set_waiting(true);
+        let seen = writer.allowed() == 2;
+        let told = reader.join().unwrap();
+        assert!(seen || told, "the writer waits for leave that it has");
+    });
+}
+
+#[test]
 fn a_departure_is_seen_or_told() {
     explore(3, || {
         let mut writer = log(4, 4);

@@ -134,9 +134,11 @@ impl Terminal {
         if !self.may_read() {
             return ReadTurn::Nothing;
         }
+        let allowed = self.log.allowed().saturating_sub(self.log.end()).max(self.leftover as u64);
+        let most = usize::try_from(allowed).unwrap_or(usize::MAX).clamp(1, READ_MAX);
         let Some(pty) = &mut self.pty else { return ReadTurn::Nothing };
         let read = self.log.append_with(&mut effects.wakes, |room| {
-            let len = room.len().min(READ_MAX);
+            let len = room.len().min(most);
             pty.read(&mut room[..len])
         });
         let turn = match read {
@@ -315,13 +317,12 @@ impl Terminal {
 
     /// Stops reading, or lets it go on.
     fn regulate(&mut self, now: Time) {
-        let end = self.log.end();
-        let mut may_read = self.flow.may_read(now, end, self.log.floor());
+        let mut may_read = self.is_wanted(now);
         if !may_read && !self.waiting {
             self.log.greet();
             // Say that we wait, then look again: an acknowledgement between the two looks would tell nobody.
             self.set_waiting(true);
-            may_read = self.flow.may_read(now, end, self.log.floor());
+            may_read = self.is_wanted(now);
         }
         if may_read && self.waiting {
             self.set_waiting(false);
@@ -330,6 +331,12 @@ impl Terminal {
         // in any case; the history has room for it.
         self.stopped = self.starved || !(may_read || self.leftover > 0);
         self.ending.handle_stopped(now, self.stopped);
+    }
+
+    /// Whether no reader holds it up.
+    fn is_wanted(&mut self, now: Time) -> bool {
+        let end = self.log.end();
+        self.flow.may_read(now, end, self.log.floor()) && end < self.log.allowed()
     }
 
     fn set_waiting(&mut self, waiting: bool) {

@@ -33,6 +33,8 @@ impl Terminal {
     /// Keeps `reader`'s claim although its link broke.
     pub fn suspend(&mut self, now: Time, reader: Reader) -> Suspension {
         self.suspensions += 1;
+        // A program whose viewer is away goes on as far as its debt may grow.
+        reader.allow(u64::MAX);
         reader.renew(); // It is held for as long as was promised, however long it made others wait before.
         let name = Suspension(self.suspensions);
         self.suspended.push(Suspended { name, reader, until: now + self.options.resume_hold });
