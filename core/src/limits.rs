@@ -214,13 +214,19 @@ pub const KEYS_REMEMBERED: usize = 1_024;
 /// Bytes of an idempotency key: a UUID or a hash as text, with something before it.
 pub const BATCH_KEY_BYTES_MAX: usize = 64;
 
+/// Bytes of the results that are remembered of one client's batches; the oldest that is done is forgotten first.
+pub const REMEMBERED_BYTES_MAX: usize = 4 << 20;
+
+/// The same of all batches with keys.
+pub const KEYS_BYTES_MAX: usize = 64 << 20;
+
 /// Those who ask for one batch by its key while it is not done.
 pub const ASKERS_MAX: usize = 64;
 
 /// Bytes that an operation of the host's own may answer with.
 pub const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// Bytes of what all operations of one batch answer: what is kept for who asks again.
+/// Bytes of what all operations of one batch come to, answers and refusals: what is kept for who asks again.
 pub const ANSWERS_BYTES_MAX: usize = 1 << 20;
 
 /// Threads for what operations of a host's own do that takes long; there are no more than processors.

@@ -22,6 +22,7 @@ pub(crate) use acts::explain;
 pub use clients::{Client, Clients, Parked};
 pub use inputs::{Arrival, Inbox, Settled};
 pub use notice::Notice;
+pub(crate) use operations::work;
 pub use operations::{Asker, Next, Operations, Operator, Operators, Owner, Resource, Run, Task, Work};
 pub use sessions::{Known, SizePolicy, Watcher};
 pub use terminals::{Started, Terminals};
@@ -242,6 +243,11 @@ impl Host {
     /// Begins no more of the batch that `owner` asked for under this number.
     pub fn cancel(&mut self, owner: Owner, number: u64, now: Time) {
         self.operations.cancel(owner, number, now);
+    }
+
+    /// Ends all operations that have not begun, and takes no more: the sessions are about to go.
+    pub fn close_operations(&mut self, now: Time) {
+        self.operations.close(now);
     }
 
     /// What this host adds to what can be asked for.

@@ -123,6 +123,21 @@ fn who_calls_off_is_told_what_was_not_begun_and_who_does_not_listen_changes_noth
 }
 
 #[test]
+fn a_service_that_ends_leaves_nobody_waiting() {
+    let (hub, service) = service();
+    let (go, waits) = mpsc::channel();
+    service.add_operation("work", Works(Some(waits)));
+    let session = start(&hub, &service);
+    let long = service.submit(Batch { mode: Mode::Ordered, ..Batch::new([host("wait"), Operation::Query { session }]) }).unwrap();
+    service.shut_down("for the night");
+    go.send(()).unwrap();
+    let results = smol::block_on(long.all());
+    assert_eq!((results.answers.len(), results.refused[0].code), (1, ErrorCode::ShuttingDown));
+    let refused = service.submit(Batch::new([Operation::Query { session }])).err().unwrap();
+    assert_eq!(refused.code, ErrorCode::ShuttingDown);
+}
+
+#[test]
 fn a_key_is_one_for_this_process_and_for_clients() {
     let (hub, service) = service();
     let executor = smol::LocalExecutor::new();

@@ -169,7 +169,9 @@ fn limits_are_the_same_in_code_and_page() {
     assert_eq!(told("Batches remembered by key"), limits::KEYS_REMEMBERED as u64);
     assert_eq!(told("Operations that are not done"), limits::OPERATION_BYTES_MAX as u64);
     assert_eq!(told("Answer to one of the server's own operations"), limits::ANSWER_BYTES_MAX as u64);
-    assert_eq!(told("Such answers of a batch"), limits::ANSWERS_BYTES_MAX as u64);
+    assert_eq!(told("All that comes of a batch"), limits::ANSWERS_BYTES_MAX as u64);
+    assert_eq!(told("Results remembered by number"), limits::REMEMBERED_BYTES_MAX as u64);
+    assert_eq!(told("Results remembered by key"), limits::KEYS_BYTES_MAX as u64);
     assert_eq!(told("Ended session kept, unless set otherwise"), limits::ENDED_KEPT.as_secs());
     assert_eq!(told("Credit, unless told"), limits::HIGH_WATER_BYTES as u64);
     assert_eq!(told("Credit, in a browser"), u64::from(limits::CREDIT_BROWSER));

@@ -6,7 +6,7 @@ use super::{Asker, Operators, Resource};
 use crate::batch::Class;
 use crate::id::SessionId;
 use crate::limits::{ANSWERS_BYTES_MAX, OPERATION_COST, SPAWN_COST};
-use crate::protocol::message::{Answer, Batch, ErrorCode, Fault, Mode, Operation, Outcome, Results};
+use crate::protocol::message::{Answer, Batch, ErrorCode, Fault, Mode, Operation, Outcome, Refused, Results, SessionInfo};
 use crate::protocol::token::Role;
 use crate::time::Time;
 
@@ -29,7 +29,7 @@ pub(super) struct Entry {
     /// Where each waits for the one before it: the first that has not ended.
     next: u32,
     has_refused: bool,
-    answer_bytes: usize,
+    kept_bytes: usize,
     /// What was told, for who asks again; and what was not.
     told: Results,
     fresh: Results,
@@ -80,7 +80,7 @@ impl Entry {
             slots,
             next: 0,
             has_refused: false,
-            answer_bytes: 0,
+            kept_bytes: 0,
             told: Results::default(),
             fresh: Results::default(),
         }
@@ -173,15 +173,18 @@ impl Entry {
 
     /// An answer that is too long to be kept beside the others is not told.
     fn bounded(&mut self, outcome: Outcome) -> Outcome {
-        if let Ok(Some(Answer::Host(bytes))) = &outcome {
-            self.answer_bytes += bytes.len();
-            if self.answer_bytes > ANSWERS_BYTES_MAX {
-                let message =
-                    format!("it was carried out, but answers of one batch have {ANSWERS_BYTES_MAX} bytes at the most: ask for less");
-                return Err(Fault::new(ErrorCode::TooMany, message));
-            }
+        let bytes = kept_bytes(&outcome);
+        if outcome.is_ok() && self.kept_bytes + bytes > ANSWERS_BYTES_MAX {
+            let message = "it was carried out; its answer is too much beside the others of its batch: ask for less at a time";
+            return Err(Fault::new(ErrorCode::TooMany, message));
         }
+        self.kept_bytes += bytes;
         outcome
+    }
+
+    /// Bytes of what came of its operations.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.kept_bytes
     }
 
     pub(super) fn has_ended(&self, at: u32) -> bool {
@@ -240,6 +243,17 @@ fn cost_of(operation: &Operation) -> u64 {
         Operation::Spawn(_) => SPAWN_COST,
         Operation::Input { bytes, .. } => OPERATION_COST + bytes.len() as u64,
         _ => OPERATION_COST,
+    }
+}
+
+/// Bytes that it takes to remember what came of an operation.
+fn kept_bytes(outcome: &Outcome) -> usize {
+    match outcome {
+        Ok(None) => size_of::<(u32, u32)>(),
+        Ok(Some(Answer::Host(bytes))) => size_of::<Answer>() + bytes.len(),
+        Ok(Some(Answer::Session(info))) => size_of::<Answer>() + size_of::<SessionInfo>() + info.title.len() + info.program.len(),
+        Ok(Some(_)) => size_of::<Answer>(),
+        Err(fault) => size_of::<Refused>() + fault.message.len(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use sha2::{Digest, Sha256};
 
 use super::{Asker, Owner};
-use crate::limits::{BATCHES_MAX, KEYS_REMEMBERED};
+use crate::limits::{BATCHES_MAX, KEYS_BYTES_MAX, KEYS_REMEMBERED, REMEMBERED_BYTES_MAX};
 use crate::protocol::frame::StreamId;
 use crate::protocol::message::{Batch, ClientId, ErrorCode, Fault, Message};
 
@@ -23,8 +23,8 @@ pub(super) fn fingerprint(batch: &Batch) -> Print {
 pub(super) struct Known {
     owners: BTreeMap<Owner, Numbers>,
     keys: BTreeMap<String, (Print, u64)>,
-    /// Keys of batches that are done, those first that were first.
-    keys_done: VecDeque<String>,
+    /// Of those, which are done.
+    keys_done: Done<String>,
     /// What each batch is known by.
     names: BTreeMap<u64, Names>,
 }
@@ -33,10 +33,40 @@ pub(super) struct Known {
 #[derive(Debug, Default)]
 struct Numbers {
     batches: BTreeMap<u64, u64>,
-    /// Of those, which are done, in the order in which they were: that in which their results are sent.
-    done: VecDeque<u64>,
+    /// Of those, which are done.
+    done: Done<u64>,
     /// The highest number that is forgotten.
     forgotten: u64,
+}
+
+/// What is done, in the order in which it was: that in which results are sent.
+#[derive(Debug)]
+struct Done<T> {
+    /// Each with the bytes that it takes to remember it.
+    all: VecDeque<(T, usize)>,
+    bytes: usize,
+}
+
+impl<T> Default for Done<T> {
+    fn default() -> Self {
+        Done { all: VecDeque::new(), bytes: 0 }
+    }
+}
+
+impl<T> Done<T> {
+    /// One more is done. Answers those to forget, so that no more than so many, and so many bytes, are remembered.
+    fn add(&mut self, one: T, bytes: usize, most: usize, bytes_max: usize) -> Vec<T> {
+        self.all.push_back((one, bytes));
+        self.bytes += bytes;
+        let mut gone = Vec::new();
+        while (self.all.len() > most || self.bytes > bytes_max)
+            && let Some((oldest, bytes)) = self.all.pop_front()
+        {
+            self.bytes -= bytes;
+            gone.push(oldest);
+        }
+        gone
+    }
 }
 
 #[derive(Debug, Default)]
@@ -78,39 +108,44 @@ impl Known {
         self.keys.insert(key, (print, id));
     }
 
-    /// Batch `id` is done. Answers which can be asked for no longer, so that not more than so many are kept.
-    pub(super) fn done(&mut self, id: u64) -> Vec<u64> {
+    /// Batch `id` is done, and remembering it takes so many bytes. Answers which can be asked for no longer, so that not more than so many are
+    /// kept.
+    pub(super) fn done(&mut self, id: u64, bytes: usize) -> Vec<u64> {
         let Some(names) = self.names.get(&id) else { return vec![id] };
+        let (askers, key) = (names.askers.clone(), names.key.clone());
         let mut gone = Vec::new();
-        for (owner, number) in names.askers.clone() {
-            gone.extend(self.number_done(owner, number));
+        for (owner, number) in askers {
+            gone.extend(self.number_done(owner, number, bytes));
         }
-        if let Some(key) = self.names.get(&id).and_then(|names| names.key.clone()) {
-            self.keys_done.push_back(key);
-            if self.keys_done.len() > KEYS_REMEMBERED
-                && let Some((_, oldest)) = self.keys_done.pop_front().and_then(|oldest| self.keys.remove(&oldest))
-            {
-                self.names.entry(oldest).or_default().key = None;
-                gone.push(oldest);
-            }
-        }
+        gone.extend(key.map(|key| self.key_done(key, bytes)).unwrap_or_default());
         gone.retain(|id| self.is_unknown(*id));
         gone
     }
 
-    /// A client's batch is done. Answers one of its that it cannot ask for any more.
-    fn number_done(&mut self, owner: Owner, number: u64) -> Option<u64> {
-        let numbers = self.owners.get_mut(&owner)?;
-        numbers.done.push_back(number);
+    /// A client's batch is done. Answers those of its that it cannot ask for any more.
+    fn number_done(&mut self, owner: Owner, number: u64, bytes: usize) -> Vec<u64> {
+        let Some(numbers) = self.owners.get_mut(&owner) else { return Vec::new() };
         // Within a process nothing is lost, so nothing is asked for again.
         let kept = if owner == Owner::Local { 0 } else { BATCHES_MAX };
-        let oldest = if numbers.done.len() > kept { numbers.done.pop_front() } else { None }?;
-        if owner != Owner::Local {
-            numbers.forgotten = numbers.forgotten.max(oldest);
+        let mut gone = Vec::new();
+        for oldest in numbers.done.add(number, bytes, kept, REMEMBERED_BYTES_MAX) {
+            if owner != Owner::Local {
+                numbers.forgotten = numbers.forgotten.max(oldest);
+            }
+            gone.extend(numbers.batches.remove(&oldest).map(|id| (id, oldest)));
         }
-        let id = numbers.batches.remove(&oldest)?;
-        self.unname(id, owner, oldest);
-        Some(id)
+        gone.iter().for_each(|(id, number)| self.unname(*id, owner, *number));
+        gone.into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// A batch with a key is done. Answers those whose keys are forgotten.
+    fn key_done(&mut self, key: String, bytes: usize) -> Vec<u64> {
+        let oldest = self.keys_done.add(key, bytes, KEYS_REMEMBERED, KEYS_BYTES_MAX);
+        let gone: Vec<u64> = oldest.iter().filter_map(|key| self.keys.remove(key)).map(|(_, id)| id).collect();
+        for id in &gone {
+            self.names.entry(*id).or_default().key = None;
+        }
+        gone
     }
 
     /// Nothing of `client` can be asked for by number any more. Answers the batches that nobody can ask for.

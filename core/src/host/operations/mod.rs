@@ -24,6 +24,7 @@ use entry::Entry;
 use known::{Known, fingerprint};
 use line::Lines;
 pub(super) use operator::answer;
+pub(crate) use operator::work;
 pub use operator::{Operator, Operators, Run, Work};
 
 /// Whose operations they are: each has an equal share.
@@ -99,6 +100,7 @@ pub struct Operations {
     /// Batches of which something is to be told.
     fresh: BTreeSet<u64>,
     told: VecDeque<(Asker, Results)>,
+    is_closed: bool,
 }
 
 /// What of one owner is not done.
@@ -150,6 +152,9 @@ impl Operations {
 
     fn check(&self, owner: Owner, batch: &Batch) -> Result<usize, Fault> {
         let refuse = |code, message: String| Err(Fault::new(code, message));
+        if self.is_closed {
+            return refuse(ErrorCode::ShuttingDown, "the server ends: ask the next one".into());
+        }
         let count = batch.operations.len();
         if count == 0 || count > OPERATIONS_MAX {
             return refuse(ErrorCode::BadRequest, format!("a batch has 1 to {OPERATIONS_MAX} operations, and this one {count}: split it"));
@@ -195,6 +200,14 @@ impl Operations {
         if let Ok(Some(id)) = self.known.numbered(owner, number) {
             self.end(id, &Fault::new(ErrorCode::Cancelled, "it was called off before it began"), now);
         }
+    }
+
+    /// No more is carried out.
+    pub fn close(&mut self, now: Time) {
+        let why = Fault::new(ErrorCode::ShuttingDown, "the server ends");
+        let open: Vec<u64> = self.batches.iter().filter(|(_, entry)| entry.left > 0).map(|(id, _)| *id).collect();
+        open.into_iter().for_each(|id| self.end(id, &why, now));
+        self.is_closed = true;
     }
 
     /// A client will not come back: what it could ask for again is forgotten.
@@ -347,7 +360,7 @@ impl Operations {
             return;
         }
         entry.askers = Vec::new();
-        let (owner, bytes) = (entry.asker.owner, entry.bytes);
+        let (owner, bytes, kept) = (entry.asker.owner, entry.bytes, entry.kept_bytes());
         if let Some(due) = entry.due {
             self.due.remove(&(due, id));
         }
@@ -358,7 +371,7 @@ impl Operations {
                 self.open.remove(&owner);
             }
         }
-        for forgotten in self.known.done(id) {
+        for forgotten in self.known.done(id, kept) {
             self.let_go(forgotten);
         }
     }

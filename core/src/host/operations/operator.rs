@@ -1,6 +1,7 @@
 //! Operations that a host adds to those every server has.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 
@@ -78,8 +79,9 @@ impl Operators {
     /// What an operation works on, and what it costs where others of its kind cost `cost`.
     pub(super) fn place(&self, name: &str, body: &[u8], cost: u64) -> (Option<Resource>, u64) {
         let Some((number, operator)) = self.0.get(name) else { return (None, cost) };
-        let resource = operator.resource(body).map(|resource| Resource::Host(*number, resource));
-        (resource, cost.saturating_add(operator.cost(body)))
+        let placed = foreign(|| (operator.resource(body), operator.cost(body)));
+        let (resource, more) = placed.unwrap_or_default();
+        (resource.map(|resource| Resource::Host(*number, resource)), cost.saturating_add(more))
     }
 
     /// Carries one out for somebody in `role`.
@@ -95,8 +97,19 @@ impl Operators {
         if role.at_most(needed) != needed {
             return Err(Fault::new(ErrorCode::Forbidden, format!("to do this one must be {needed}: connect with that link")));
         }
-        Ok(operator.run(body))
+        foreign(|| operator.run(body))
     }
+}
+
+/// Calls what is not ours: if it panics its own operation is refused, and nobody else notices.
+fn foreign<T>(call: impl FnOnce() -> T) -> Result<T, Fault> {
+    let panicked = |_| Fault::new(ErrorCode::Internal, "it panicked: that is a bug of the server's program");
+    catch_unwind(AssertUnwindSafe(call)).map_err(panicked)
+}
+
+/// Does work that takes long.
+pub(crate) fn work(work: Work) -> Result<Bytes, Fault> {
+    foreign(work).and_then(|result| result)
 }
 
 /// What such an operation answers, if it is short enough.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::{KEYS_REMEMBERED, OPERATION_COST};
+use crate::limits::{ANSWER_BYTES_MAX, ANSWERS_BYTES_MAX, KEYS_REMEMBERED, OPERATION_COST, REMEMBERED_BYTES_MAX};
 use crate::protocol::message::Answer;
 
 const NOW: Time = Time::from_millis(1);
@@ -235,6 +235,59 @@ fn what_is_remembered_is_bounded_and_what_is_forgotten_is_not_done_again() {
         operations.told();
     }
     assert_eq!(operations.batches.len(), KEYS_REMEMBERED);
+}
+
+#[test]
+fn what_is_remembered_of_one_client_is_bounded_in_bytes_too() {
+    let mut operations = Operations::default();
+    let answer = |_| Ok(Some(Answer::Host(vec![7; ANSWER_BYTES_MAX].into())));
+    for number in 1..=10 {
+        operations.ask(ADA, number, Batch::new((0..20).map(|_| on(0)))).unwrap();
+        while let Some(next) = operations.next(NOW) {
+            operations.finish(next.task, answer(()), NOW);
+        }
+        let told = operations.told_to(ADA, number);
+        assert!(told.answers.len() * ANSWER_BYTES_MAX <= ANSWERS_BYTES_MAX && told.refused[0].code == ErrorCode::TooMany);
+    }
+    assert!(operations.batches.len() <= REMEMBERED_BYTES_MAX / (ANSWERS_BYTES_MAX / 2), "{}", operations.batches.len());
+    assert_eq!(operations.ask(ADA, 1, Batch::new([on(1)])).unwrap_err().code, ErrorCode::Forgotten);
+    operations.ask(ADA, 10, Batch::new([on(1)])).unwrap();
+    assert!(!operations.told_to(ADA, 10).answers.is_empty());
+}
+
+/// One that always panics.
+struct Panics;
+
+impl Operator for Panics {
+    fn resource(&self, body: &[u8]) -> Option<u64> {
+        if body.is_empty() { panic!("as was wanted") } else { None }
+    }
+
+    fn run(&mut self, _: Bytes) -> Run {
+        panic!("as was wanted")
+    }
+}
+
+#[test]
+fn an_operation_that_panics_is_refused_and_nobody_else_notices() {
+    let mut operations = Operations::default();
+    operations.operators.add("panics", Panics);
+    let own = |body: &'static str| Operation::Host { name: "panics".into(), body: body.into() };
+    operations.ask(ADA, 1, Batch::new([own(""), own("x"), on(1)])).unwrap();
+    assert_eq!(operations.begun(), [(1, 0), (1, 1), (1, 2)]);
+    assert_eq!(operations.operators.run("panics", Bytes::new(), Role::Owner).err().unwrap().code, ErrorCode::Internal);
+}
+
+#[test]
+fn a_host_that_ends_begins_no_more_and_says_so() {
+    let mut operations = Operations::default();
+    operations.ask(ADA, 1, Batch::new([on(1), on(1)])).unwrap();
+    assert_eq!(operations.begun(), [(1, 0)]);
+    operations.close(NOW);
+    operations.done(1, 0);
+    let results = operations.told_to(ADA, 1);
+    assert_eq!((code(&results), results.more), (vec![(1, 1, ErrorCode::ShuttingDown)], false));
+    assert_eq!(operations.ask(BOB, 1, Batch::new([on(1)])).unwrap_err().code, ErrorCode::ShuttingDown);
 }
 
 #[test]

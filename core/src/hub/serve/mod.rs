@@ -195,7 +195,9 @@ impl Service {
     /// connection once it was told.
     pub fn shut_down(&self, message: &str) {
         let mut state = self.shared.state.lock();
-        let goodbye = Goodbye::with_retry(ErrorCode::ShuttingDown, message);
+        let (goodbye, now) = (Goodbye::with_retry(ErrorCode::ShuttingDown, message), self.shared.hub.now());
+        state.host.close_operations(now);
+        state.turn(None, now);
         for link in state.links.values_mut() {
             link.peer.say_goodbye(goodbye.clone());
             link.waker.take().into_iter().for_each(Waker::wake);

@@ -1,6 +1,5 @@
 //! Operations that are asked for within this process, and the turns in which all of them are carried out.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Weak;
 use std::task::{Context, Poll, Waker};
@@ -13,7 +12,7 @@ use super::{Service, State};
 use crate::host::{Asker, ConnectionId, Operator, Owner, Task, Work};
 use crate::hub::Session;
 use crate::id::SessionId;
-use crate::protocol::message::{Batch, ErrorCode, Fault, Results};
+use crate::protocol::message::{Batch, Fault, Results};
 use crate::protocol::token::Role;
 use crate::time::Time;
 
@@ -95,7 +94,7 @@ impl Submitted {
         all
     }
 
-    /// Begins no more of it; what was not begun is told as [`Cancelled`](ErrorCode::Cancelled).
+    /// Begins no more of it; what was not begun is told as [`Cancelled`](crate::protocol::message::ErrorCode::Cancelled).
     pub fn cancel(&self) {
         let mut state = self.service.shared.state.lock();
         let now = self.service.shared.hub.now();
@@ -175,8 +174,7 @@ impl State {
 /// Does `work` for `task`, and tells what came of it those who are still there.
 fn job(home: Weak<Guarded<State>>, task: Task, work: Work) -> Job {
     Box::new(move || {
-        let result = catch_unwind(AssertUnwindSafe(work));
-        let result = result.unwrap_or_else(|_| Err(Fault::new(ErrorCode::Internal, "it panicked: that is a bug of the server's program")));
+        let result = crate::host::work(work);
         if let Some(state) = home.upgrade() {
             let mut state = state.lock();
             let now = state.table.now();
