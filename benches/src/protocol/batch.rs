@@ -21,7 +21,7 @@ use crate::interleave::interleave;
 use crate::pin::{self, Pinned};
 use crate::plan::Plan;
 use crate::report::{Better, Figures, Group, Reach, Sheet, Spec};
-use crate::ws::{Server, Site, next, spawned};
+use crate::ws::{Asker, Server, Site, next, sleeper, spawned, start_sleeper};
 
 /// The lines of this group.
 pub(super) const GROUP: Group = Group {
@@ -145,23 +145,19 @@ fn elsewhere(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn sleeper() -> Spawn {
-    Spawn { program: Some("sleep".into()), args: vec!["1000".into()], ..Spawn::default() }
-}
-
 /// A client that asks for batches.
 struct Batches {
-    remote: Remote,
+    asker: Asker,
     sessions: Vec<u64>,
 }
 
 impl Batches {
     fn start(site: &Site) -> io::Result<Batches> {
-        let mut client = Batches { remote: site.enter()?, sessions: Vec::new() };
-        client.ask(Batch::new((0..OPERATIONS).map(|_| Operation::Spawn(Box::new(sleeper())))))?;
+        let mut client = Batches { asker: Asker::enter(site)?, sessions: Vec::new() };
+        client.asker.ask(Batch::new((0..OPERATIONS).map(|_| start_sleeper())))?;
         let mut all = Results { more: true, ..Results::default() };
         while all.more {
-            let results = client.results()?;
+            let results = client.asker.results()?;
             all.more = results.more;
             all.extend(results);
         }
@@ -169,29 +165,14 @@ impl Batches {
         if client.sessions.len() == OPERATIONS { Ok(client) } else { Err(io::Error::other(format!("not all were started: {all:?}"))) }
     }
 
-    fn ask(&mut self, batch: Batch) -> io::Result<()> {
-        let now = self.remote.now();
-        self.remote.peer().batch(batch, now).map_err(io::Error::other)?;
-        self.remote.flush();
-        Ok(())
-    }
-
-    fn results(&mut self) -> io::Result<Results> {
-        loop {
-            if let Event::Results(results) = next(&mut self.remote)? {
-                return Ok(*results);
-            }
-        }
-    }
-
     fn block(&mut self) -> io::Result<f64> {
         let (begun, mut asked) = (Instant::now(), 0);
         for done in 0..REMOTE {
             while asked < REMOTE.min(done + UNDER_WAY) {
-                self.ask(titles(&self.sessions, asked))?;
+                self.asker.ask(titles(&self.sessions, asked))?;
                 asked += 1;
             }
-            hold(&self.results()?)?;
+            hold(&self.asker.results()?)?;
         }
         Ok(rate(REMOTE * OPERATIONS, begun))
     }

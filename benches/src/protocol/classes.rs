@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use orchflow_core::batch::Class;
 use orchflow_core::peer::client::Event;
-use orchflow_core::protocol::message::{Act, Answer, Batch, Operation, Results, Spawn};
+use orchflow_core::protocol::message::{Act, Answer, Batch, Operation};
 use orchflow_examples::remote::Remote;
 
 use crate::clock::micros;
@@ -20,7 +20,7 @@ use crate::plan::Plan;
 use crate::report::{Better, Figures, Group, Reach, Sheet, Spec};
 use crate::stats::percentile;
 use crate::terminal::echo::{EchoBlock, figures};
-use crate::ws::{Server, Site, next, ready};
+use crate::ws::{Asker, Server, Site, ready, start_sleeper};
 
 /// The lines of this group.
 pub(super) const GROUP: Group = Group {
@@ -62,7 +62,7 @@ fn measure(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
     let server = Server::start()?;
     drop(serving);
     let _pinned = Pinned::to(clients)?;
-    let one = RefCell::new(Asker::start(&server.site)?);
+    let one = RefCell::new(One::start(&server.site)?);
     let crowd = Crowd::start(&server.site, clients, &[Class::Bulk])?;
     let alone = || {
         crowd.stop()?;
@@ -89,44 +89,27 @@ fn measure(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
 }
 
 /// One who asks for one thing at a time.
-struct Asker {
-    remote: Remote,
+struct One {
+    asker: Asker,
     session: u64,
 }
 
-impl Asker {
-    fn start(site: &Site) -> io::Result<Asker> {
-        let mut asker = Asker { remote: site.enter()?, session: 0 };
-        let sleeper = Spawn { program: Some("sleep".into()), args: vec!["1000".into()], ..Spawn::default() };
-        asker.send(Batch::new([Operation::Spawn(Box::new(sleeper))]))?;
+impl One {
+    fn start(site: &Site) -> io::Result<One> {
+        let mut asker = Asker::enter(site)?;
+        asker.ask(Batch::new([start_sleeper()]))?;
         let results = asker.results()?;
         let Some(Answer::Spawned { session, .. }) = results.answers.first().map(|answered| &answered.answer) else {
             return Err(io::Error::other(format!("nothing was started: {results:?}")));
         };
-        asker.session = *session;
-        Ok(asker)
-    }
-
-    fn send(&mut self, batch: Batch) -> io::Result<()> {
-        let now = self.remote.now();
-        self.remote.peer().batch(batch, now).map_err(io::Error::other)?;
-        self.remote.flush();
-        Ok(())
-    }
-
-    fn results(&mut self) -> io::Result<Results> {
-        loop {
-            if let Event::Results(results) = next(&mut self.remote)? {
-                return Ok(*results);
-            }
-        }
+        Ok(One { session: *session, asker })
     }
 
     /// How long one operation takes, in microseconds.
     fn ask(&mut self, class: Class) -> io::Result<f64> {
         let begun = Instant::now();
-        self.send(Batch { class, ..Batch::new([Operation::Query { session: self.session }]) })?;
-        let results = self.results()?;
+        self.asker.ask(Batch { class, ..Batch::new([Operation::Query { session: self.session }]) })?;
+        let results = self.asker.results()?;
         if results.answers.len() == 1 { Ok(micros(begun.elapsed())) } else { Err(io::Error::other(format!("no answer: {results:?}"))) }
     }
 
@@ -236,7 +219,7 @@ fn play(site: &Site, cpu: usize, classes: &[Class], shared: &Shared, there: &mps
     rustix::process::nice(19)?; // Of this thread: whoever asks for little would sit elsewhere.
     let mut members = Vec::new();
     for at in 0..CLIENTS {
-        let Asker { remote, session } = Asker::start(site)?;
+        let One { asker: Asker { remote }, session } = One::start(site)?;
         members.push(Member { remote, class: classes[at % classes.len()], session, under_way: 0 });
     }
     let _awaited = there.send(());

@@ -3,6 +3,7 @@
 //! Each is a process of its own, which says on its first line where it listens, and is killed with its sessions when we let go of it.
 //! One client serves both: `orchflow_examples::remote`, which speaks the whole protocol.
 
+mod asker;
 pub(crate) mod floor;
 mod newcomer;
 mod process;
@@ -11,6 +12,7 @@ mod server;
 mod terminado;
 mod terminal;
 
+pub(crate) use asker::{Asker, sleeper, start_sleeper};
 pub(crate) use floor::Floor;
 pub(crate) use newcomer::{answered, upgraded};
 pub(crate) use process::Process;

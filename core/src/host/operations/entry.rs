@@ -91,13 +91,17 @@ impl Entry {
     }
 
     /// What the operation works on, found out now.
-    pub(super) fn resource(&mut self, at: u32, operators: &Operators) -> Option<Resource> {
+    ///
+    /// # Errors
+    /// Where that cannot be found out.
+    pub(super) fn resource(&mut self, at: u32, operators: &Operators) -> Result<Option<Resource>, Fault> {
         let slot = self.slot(at);
-        match slot.operation.as_ref()? {
-            Operation::Host { name, body } => (slot.resource, slot.cost) = operators.place(name, body, slot.cost),
-            operation => slot.resource = session_of(operation).map(Resource::Session),
+        match &slot.operation {
+            Some(Operation::Host { name, body }) => (slot.resource, slot.cost) = operators.place(name, body, slot.cost)?,
+            Some(operation) => slot.resource = session_of(operation).map(Resource::Session),
+            None => {} // It has ended, with one before it.
         }
-        slot.resource
+        Ok(slot.resource)
     }
 
     /// What it works on, as it was found out.

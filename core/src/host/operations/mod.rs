@@ -296,7 +296,10 @@ impl Operations {
     fn queue(&mut self, task: Task, now: Time) {
         let Operations { operators, batches, lines, .. } = self;
         let Some(entry) = batches.get_mut(&task.batch) else { return };
-        let resource = entry.resource(task.at, operators);
+        let resource = match entry.resource(task.at, operators) {
+            Ok(resource) => resource,
+            Err(fault) => return self.finish(task, Err(fault), now),
+        };
         let is_first = resource.is_none_or(|resource| lines.join(resource, task, entry.class));
         if is_first {
             self.start(task, now);

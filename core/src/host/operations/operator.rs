@@ -77,11 +77,13 @@ impl Operators {
     }
 
     /// What an operation works on, and what it costs where others of its kind cost `cost`.
-    pub(super) fn place(&self, name: &str, body: &[u8], cost: u64) -> (Option<Resource>, u64) {
-        let Some((number, operator)) = self.0.get(name) else { return (None, cost) };
-        let placed = foreign(|| (operator.resource(body), operator.cost(body)));
-        let (resource, more) = placed.unwrap_or_default();
-        (resource.map(|resource| Resource::Host(*number, resource)), cost.saturating_add(more))
+    ///
+    /// # Errors
+    /// Where it panics.
+    pub(super) fn place(&self, name: &str, body: &[u8], cost: u64) -> Result<(Option<Resource>, u64), Fault> {
+        let Some((number, operator)) = self.0.get(name) else { return Ok((None, cost)) };
+        let (resource, more) = foreign(|| (operator.resource(body), operator.cost(body)))?;
+        Ok((resource.map(|resource| Resource::Host(*number, resource)), cost.saturating_add(more)))
     }
 
     /// Carries one out for somebody in `role`.

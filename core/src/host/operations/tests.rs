@@ -274,7 +274,8 @@ fn an_operation_that_panics_is_refused_and_nobody_else_notices() {
     operations.operators.add("panics", Panics);
     let own = |body: &'static str| Operation::Host { name: "panics".into(), body: body.into() };
     operations.ask(ADA, 1, Batch::new([own(""), own("x"), on(1)])).unwrap();
-    assert_eq!(operations.begun(), [(1, 0), (1, 1), (1, 2)]);
+    assert_eq!(code(&operations.told_to(ADA, 1)), [(0, 0, ErrorCode::Internal)], "where it belongs is not known");
+    assert_eq!(operations.begun(), [(1, 1), (1, 2)]);
     assert_eq!(operations.operators.run("panics", Bytes::new(), Role::Owner).err().unwrap().code, ErrorCode::Internal);
 }
 
