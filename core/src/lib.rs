@@ -43,6 +43,7 @@
 //!   pty        the door to terminals: the kernel's, or scripted ones
 //!   flow batch when a terminal is read: credit and watermarks; when a viewer's output is sent, and how much of it
 //!   ring       the output log: lock-free, shared without a copy              input     keys, pastes, validation
+//!   pack       output made smaller on its way, where that pays
 //!   size  metrics  resilience  time  id  limits
 //! ```
 #![deny(unsafe_code)]
@@ -57,6 +58,8 @@ pub mod id;
 pub mod input;
 pub mod limits;
 pub mod metrics;
+#[cfg(not(orchflow_loom))]
+pub mod pack;
 #[cfg(not(orchflow_loom))]
 pub mod peer;
 #[cfg(not(orchflow_loom))]

@@ -108,6 +108,48 @@ pub const AHEAD_LEAST_BYTES: u64 = 4 << 10;
 /// Output sent at once that likely is not all: half of what Linux hands out at a time. A prompt, a line or a redrawn one is less.
 pub const BULK_BYTES: u64 = 2 << 10;
 
+// ---- Packing ----
+
+/// Output that is packed, at the least, in bytes: an echo saves nothing that its header does not cost.
+pub const PACK_LEAST_BYTES: usize = 64;
+
+/// Bytes that one packed frame may hold once it is unpacked: as much as output is read at a time.
+pub const PACKED_MAX: usize = READ_MAX;
+
+/// Contexts of one connection and direction: streams on which packed output came last. A receiver keeps some 40 KiB for each.
+pub const CONTEXTS_MAX: usize = 32;
+
+/// Contexts that a server packs with, of all its connections. What finds none goes as it is.
+pub const PACKERS_MAX: usize = 512;
+
+/// Round trip from which output is packed, as the handshake takes. A client that is nearer has a link that carries output as quickly as it
+/// is packed: what is saved is less than what it costs.
+pub const PACK_FROM: Duration = Duration::from_millis(5);
+
+/// Bytes of output after which it is judged whether packing pays.
+pub const GAIN_SPAN_BYTES: u64 = 32 << 10;
+
+/// Output that is left alone where it did not, in bytes, at first.
+pub const GAIN_REST_FIRST_BYTES: u64 = 256 << 10;
+
+/// The same at most.
+pub const GAIN_REST_MAX_BYTES: u64 = 16 << 20;
+
+/// How hard deflate tries, of 9.
+pub const DEFLATE_LEVEL: u32 = 1;
+
+/// What deflate packs with, 2 to this, in bytes.
+pub const DEFLATE_WINDOW_BITS: u8 = 14;
+
+/// What LZ4 packs with, in bytes. All of it is looked through for every piece.
+pub const LZ4_HISTORY_BYTES: usize = 16 << 10;
+
+/// How hard zstd tries.
+pub const ZSTD_LEVEL: i32 = 1;
+
+/// What zstd packs with, 2 to this, in bytes; a receiver takes no more.
+pub const ZSTD_WINDOW_BITS: u32 = 15;
+
 // ---- The protocol ----
 
 /// The largest frame a peer may send before it has proved who it is, header included: room for a full Hello, and

@@ -7,7 +7,7 @@ use super::{Finding, Tree};
 const LAYERS: &[&[&str]] = &[
     &["limits", "time", "id"],
     &["size", "metrics", "resilience"],
-    &["ring", "input", "batch"],
+    &["ring", "input", "batch", "pack"],
     &["flow"],
     &["pty", "screen", "diff", "text", "watch"],
     &["session", "state"],
