@@ -147,7 +147,9 @@ impl Host {
         let size = spawn.size.unwrap_or_default();
         let started = terminals.spawn(spawn, size).map_err(|refusal| Fault::new(refusal.code, refusal.message))?;
         let (program, title) = (label::clean(&started.program, TITLE_CHARS_MAX), label::clean(&spawn.title, TITLE_CHARS_MAX));
-        self.add(started.session, Known::new(program, title, size, now));
+        let mut known = Known::new(program, title, size, now);
+        known.secret = spawn.secret;
+        self.add(started.session, known);
         Ok((started.session, started.pid))
     }
 

@@ -28,7 +28,7 @@ pub use sessions::{Known, SizePolicy, Watcher};
 pub use terminals::{Started, Terminals};
 
 use crate::id::SessionId;
-use crate::limits::ENDED_KEPT;
+use crate::limits::{ENDED_KEPT, PACK_FROM};
 use crate::metrics::{Hop, Metrics};
 use crate::protocol::frame::StreamId;
 use crate::protocol::message::{Batch, ClientId, ErrorCode, Exited, Fault, Input, InstanceId, Results, ServerLimits};
@@ -59,6 +59,8 @@ pub struct HostOptions {
     pub sizes: SizePolicy,
     /// How long a session that has ended can still be watched, after the last who did so left.
     pub ended_kept: Duration,
+    /// Round trip of the handshake from which a client's output is packed; `Duration::MAX`: never.
+    pub pack_from: Duration,
     /// Software and version, for the other side's logs.
     pub agent: String,
 }
@@ -69,6 +71,7 @@ impl Default for HostOptions {
             limits: ServerLimits::default(),
             sizes: SizePolicy::default(),
             ended_kept: ENDED_KEPT,
+            pack_from: PACK_FROM,
             agent: concat!("orchflow/", env!("CARGO_PKG_VERSION")).into(),
         }
     }
@@ -93,6 +96,8 @@ pub struct Host {
     /// What came of operations that were asked for within this process.
     local: VecDeque<(u64, Results)>,
     refusals: BTreeMap<ErrorCode, u64>,
+    /// Shared once by each context that output is packed with.
+    pub(crate) packers: Arc<()>,
     /// What is counted of the ways of input and output.
     pub metrics: Arc<Metrics>,
 }
@@ -111,6 +116,7 @@ impl Host {
             works: VecDeque::new(),
             local: VecDeque::new(),
             refusals: BTreeMap::new(),
+            packers: Arc::default(),
             metrics: Arc::default(),
         }
     }

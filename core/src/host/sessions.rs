@@ -52,6 +52,8 @@ pub struct Known {
     pub program: String,
     /// What it is called.
     pub title: String,
+    /// Whether what it says is never packed on its way: lengths would tell of it.
+    pub secret: bool,
     /// When it was started.
     pub started: Time,
     /// The terminal's size.
@@ -85,6 +87,7 @@ impl Known {
         Known {
             program,
             title,
+            secret: false,
             started: now,
             size,
             status: None,

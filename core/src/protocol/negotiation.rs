@@ -12,6 +12,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Flags, Frame};
+use crate::pack::Codec;
 
 /// The versions this side speaks.
 pub const VERSIONS: Versions = Versions { oldest: 1, newest: 1 };
@@ -126,7 +127,13 @@ pub struct Features(BTreeMap<String, Vec<String>>);
 impl Features {
     /// What this side knows.
     pub fn known() -> Features {
-        Features::default().with(TIMESTAMPS, &[]).with(VIEWERS, &[])
+        let features = Features::default().with(TIMESTAMPS, &[]).with(VIEWERS, &[]);
+        Codec::ALL.iter().fold(features, |features, codec| features.with(codec.name(), &[]))
+    }
+
+    /// These without the codecs: output is to come as it is.
+    pub fn without_codecs(self) -> Features {
+        Codec::ALL.iter().fold(self, |features, codec| features.without(codec.name()))
     }
 
     /// These, and `name`, which is of use only where all of `needs` are agreed on too.
@@ -177,6 +184,11 @@ impl Agreed {
     /// Whether `name` was agreed on.
     pub fn contains(&self, name: &str) -> bool {
         self.0.contains(name)
+    }
+
+    /// The codecs among them, the best first.
+    pub fn codecs(&self) -> impl Iterator<Item = Codec> {
+        Codec::ALL.iter().copied().filter(|codec| self.contains(codec.name()))
     }
 
     /// Their names, in order.

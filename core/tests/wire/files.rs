@@ -18,18 +18,27 @@ pub(crate) fn read_json(name: &str) -> Value {
 
 /// Holds a golden file against `content`, or writes it where the environment asks for that.
 pub(crate) fn compare(name: &str, content: &impl Serialize) {
-    let text = serde_json::to_string_pretty(content).unwrap() + "\n";
-    let path = format!("testdata/frames/{name}");
-    if std::env::var_os("ORCHFLOW_WRITE_FRAMES").is_some() {
-        let new = place(&(path.clone() + ".new"));
-        fs::write(&new, text).unwrap();
-        fs::rename(new, place(&path)).unwrap(); // Other tests read it meanwhile.
+    if write_if_asked(name, || content) {
         return;
     }
+    let text = serde_json::to_string_pretty(content).unwrap() + "\n";
+    let path = format!("testdata/frames/{name}");
     let golden = read(&path);
     let first = golden.lines().zip(text.lines()).position(|(golden, ours)| golden != ours);
     let line = first.unwrap_or(golden.lines().count().min(text.lines().count())) + 1;
     assert!(golden == text, "core/{path}:{line} differs from what is made now; see core/tests/wire/main.rs on writing it anew");
+}
+
+/// Writes a golden file, where the environment asks for that. Answers whether it does.
+pub(crate) fn write_if_asked<T: Serialize>(name: &str, content: impl FnOnce() -> T) -> bool {
+    if std::env::var_os("ORCHFLOW_WRITE_FRAMES").is_none() {
+        return false;
+    }
+    let path = place(&format!("testdata/frames/{name}"));
+    let new = path.with_extension(format!("json.new-{:?}", std::thread::current().id()));
+    fs::write(&new, serde_json::to_string_pretty(&content()).unwrap() + "\n").unwrap();
+    fs::rename(new, path).unwrap(); // Other tests read it meanwhile.
+    true
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

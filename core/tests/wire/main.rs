@@ -9,6 +9,7 @@ mod files;
 mod golden;
 mod hostile;
 mod malformed;
+mod packed;
 mod proofs;
 mod round_trips;
 mod samples;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use orchflow_core::limits::{FRAME_BEFORE_PROOF_MAX, FRAME_MAX, NESTING_MAX};
-use orchflow_core::protocol::frame::{Frame, Frames, StreamId};
+use orchflow_core::protocol::frame::{Flags, Frame, Frames, StreamId};
 use orchflow_core::protocol::kind::Kind;
 use orchflow_core::protocol::message::{Message, MessageError, Spawn};
 use serde::Serialize;
@@ -62,6 +62,12 @@ fn frame(kind: u8, stream: u16, body: &[u8]) -> Vec<u8> {
     Frame { kind, stream: StreamId::new(stream), body: Bytes::copy_from_slice(body), ..Frame::default() }.to_bytes().to_vec()
 }
 
+/// A frame on a stream whose body is said to be packed, and that may be skipped.
+fn coded(kind: u8, codec: u8, body: &[u8]) -> Vec<u8> {
+    let (flags, body) = (Flags::IGNORABLE, Bytes::copy_from_slice(body));
+    Frame { kind, flags, codec, stream: StreamId::new(3), body, ..Frame::default() }.to_bytes().to_vec()
+}
+
 fn gap(body: &[u8]) -> Vec<u8> {
     frame(Kind::Gap.code(), 3, body)
 }
@@ -86,8 +92,14 @@ fn malformed() -> Vec<Malformed> {
         ("body-cut", output[..output.len() - 1].to_vec()),
         ("second-frame-cut", [&output[..], &output[..20]].concat()),
         ("reserved-flag", header(|bytes| bytes[1] = 0x80)),
-        ("codec-not-agreed", header(|bytes| bytes[1] = 0x01)),
-        ("codec-reserved", header(|bytes| bytes[1] = 0x03)),
+        ("codec-on-what-is-never-packed", header(|bytes| bytes[1] = 0x01)),
+        ("codec-on-input", coded(Kind::Input.code(), 1, b"\x02\0\0\0ls")),
+        ("codec-on-an-unknown-type", coded(0x4f, 2, b"\x02\0\0\0ls")),
+        ("packed-without-a-length", coded(Kind::Output.code(), 1, b"\x02\0\0")),
+        ("packed-without-data", coded(Kind::Output.code(), 1, b"\x02\0\0\x80")),
+        ("packed-of-nothing", coded(Kind::Output.code(), 1, b"\0\0\0\x80\x02\0")),
+        ("packed-of-65537-bytes", coded(Kind::Output.code(), 1, b"\x01\0\x01\x80\x02\0")),
+        ("packed-of-2-gib", coded(Kind::Output.code(), 1, b"\xff\xff\xff\xff\x02\0")),
         ("timestamp-without-room", header(|bytes| bytes[1] = 0x04)),
         ("position-beyond-2-53", header(|bytes| bytes[14] = 0x20)),
         ("length-4-gib", header(|bytes| bytes[4..8].fill(0xff))),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::files::{compare, hex, read_json, unhex};
-use crate::samples::{AUTHORITY, challenge, hello, hello_again, secret, token};
+use crate::samples::{AUTHORITY, challenge, hello, hello_again, known, secret, token};
 
 #[derive(Serialize)]
 struct Handshakes {
@@ -100,11 +100,11 @@ fn peers_agree_as_the_file_says() {
         "about": "What two peers agree on: the highest common version, and the features both know whose needs are met.",
         "versions": versions,
         "features": [
-            features(Features::known(), Features::known().with("grease-1f2e", &[])),
+            features(known(), known().with("grease-1f2e", &[])),
             features(none.clone().with("a", &["b"]).with("b", &["c"]).with("d", &[]), none.clone().with("a", &[]).with("b", &[]).with("d", &[])),
             features(none.clone().with("a", &["b"]).with("b", &["a"]), none.clone().with("b", &[]).with("a", &[])),
             features(none.clone().with("a", &[]), none.clone().with("a", &["b"])),
-            features(none.clone(), Features::known()),
+            features(none.clone(), known()),
         ],
     });
     compare("negotiation.json", &file);

@@ -1,7 +1,8 @@
 //! Messages with any content come back as they went.
 
 use bytes::Bytes;
-use orchflow_core::limits::NUMBER_MAX;
+use orchflow_core::limits::{NUMBER_MAX, PACKED_MAX};
+use orchflow_core::pack::Codec;
 use orchflow_core::protocol::frame::StreamId;
 use orchflow_core::protocol::message::*;
 use orchflow_core::protocol::token::Role;
@@ -40,8 +41,9 @@ fn policy() -> impl Strategy<Value = Policy> {
 
 fn spawn() -> impl Strategy<Value = Message> {
     let env = vec((".*", of(".*")), 0..5);
-    (number(), of(".*"), vec(".*", 0..5), env, of(".*"), of(size()), ".*").prop_map(|(number, program, args, env, cwd, size, title)| {
-        Message::Spawn(Box::new(Spawn { number, program, args, env, cwd, size, title }))
+    let rest = (of(size()), ".*", any::<bool>());
+    (number(), of(".*"), vec(".*", 0..5), env, of(".*"), rest).prop_map(|(number, program, args, env, cwd, (size, title, secret))| {
+        Message::Spawn(Box::new(Spawn { number, program, args, env, cwd, size, title, secret }))
     })
 }
 
@@ -75,6 +77,14 @@ fn sessions() -> impl Strategy<Value = Message> {
     (number(), any::<bool>(), vec(info, 0..8)).prop_map(|(number, more, sessions)| Message::Sessions(Sessions { number, more, sessions }))
 }
 
+fn packed() -> impl Strategy<Value = Message> {
+    let (data, marks) = (vec(any::<u8>(), 1..600).prop_map(Bytes::from), (any::<bool>(), any::<bool>(), any::<bool>()));
+    let any = (number(), select(Codec::ALL), 1..=PACKED_MAX, data, marks);
+    any.prop_map(|(offset, codec, length, data, (begins, replay, more))| {
+        Message::Packed(Packed { offset, codec, begins, length, data, replay, more })
+    })
+}
+
 fn flowing() -> impl Strategy<Value = Message> {
     let bytes = || vec(any::<u8>(), 0..600).prop_map(Bytes::from);
     prop_oneof![
@@ -84,6 +94,7 @@ fn flowing() -> impl Strategy<Value = Message> {
             replay,
             more
         })),
+        packed(),
         (number(), bytes(), any::<bool>(), any::<bool>()).prop_map(|(sequence, bytes, urgent, reply)| Message::Input(Input {
             sequence,
             bytes,

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::unpacking::Unpacking;
 use super::{Breach, ClientPeer, Loss, State};
 use crate::limits::{FRAME_BEFORE_PROOF_MAX, NAME_CHARS_MAX};
 use crate::protocol::frame::{Frame, StreamId};
@@ -84,6 +85,7 @@ impl ClientPeer {
                 let resume = former.map(|known| seen.resume_proof(&known.secret));
                 let mac = seen.client_proof(&self.options.pass);
                 let (instance, grease) = (challenge.instance, call.grease);
+                self.unpacking = Unpacking::new(challenge.features.codecs());
                 self.prove(Proof { mac, resume }, grease_frame(grease), instance, now);
                 Ok(())
             }

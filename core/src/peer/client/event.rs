@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::limits::REQUESTS_MAX;
+use crate::pack::UnpackError;
 use crate::protocol::frame::{FrameError, StreamId};
 use crate::protocol::kind::Kind;
 use crate::protocol::message::{
@@ -260,6 +261,18 @@ pub enum Breach {
         /// Where it stands.
         found: u64,
     },
+    /// Packed output goes on from a context that is not there.
+    Context {
+        /// On which stream.
+        stream: StreamId,
+    },
+    /// Packed output cannot be unpacked.
+    Packed {
+        /// On which stream.
+        stream: StreamId,
+        /// What is wrong with it.
+        source: UnpackError,
+    },
     /// It acknowledged input that was not sent.
     Sequence {
         /// On which stream.
@@ -285,6 +298,7 @@ impl Breach {
                 ErrorCode::UnknownType => ErrorCode::UnknownType,
                 _ => ErrorCode::Malformed,
             },
+            Breach::Context { .. } | Breach::Packed { .. } => ErrorCode::Malformed,
             Breach::Version(_) => ErrorCode::Version,
             _ => ErrorCode::Unexpected,
         }
@@ -303,6 +317,10 @@ impl fmt::Display for Breach {
                 let (kind, stream) = (kind.name(), stream.as_raw());
                 write!(f, "{kind} on stream {stream} stands at {found}, and {expected} is what follows")
             }
+            Breach::Context { stream } => {
+                write!(f, "packed output on stream {} goes on from a context that is not there", stream.as_raw())
+            }
+            Breach::Packed { stream, .. } => write!(f, "packed output on stream {} cannot be unpacked", stream.as_raw()),
             Breach::Sequence { stream, sent, found } => {
                 write!(f, "input {found} on stream {} was acknowledged, and {sent} is the last that was sent", stream.as_raw())
             }
@@ -315,6 +333,7 @@ impl std::error::Error for Breach {
         match self {
             Breach::Frame(error) => Some(error),
             Breach::Message(error) => Some(error),
+            Breach::Packed { source, .. } => Some(source),
             Breach::Version(error) => Some(error),
             _ => None,
         }

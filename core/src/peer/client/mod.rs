@@ -46,6 +46,7 @@ mod lane;
 mod outbox;
 mod requests;
 mod streams;
+mod unpacking;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -67,6 +68,7 @@ pub use event::{AskError, Breach, Event, InputError, Loss, Past, Welcomed};
 use lane::{Lane, Phase};
 use outbox::Outbox;
 use requests::Request;
+use unpacking::Unpacking;
 
 /// What a client is like.
 #[derive(Clone, Debug)]
@@ -120,6 +122,7 @@ pub struct ClientPeer {
     /// The last link ended because one side called the other broken.
     breached: bool,
     lanes: BTreeMap<StreamId, Lane>,
+    unpacking: Unpacking,
     /// Streams this connection's Hello came back for.
     listed: BTreeSet<StreamId>,
     outboxes: BTreeMap<u64, Outbox>,
@@ -176,6 +179,7 @@ impl ClientPeer {
             backoff,
             breached: false,
             lanes: BTreeMap::new(),
+            unpacking: Unpacking::new(std::iter::empty()),
             listed: BTreeSet::new(),
             outboxes: BTreeMap::new(),
             requests: BTreeMap::new(),

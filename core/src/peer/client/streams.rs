@@ -5,7 +5,7 @@ use super::{Breach, ClientPeer, Event, Identity, Loss, Past, Phase, State, Welco
 use crate::protocol::frame::StreamId;
 use crate::protocol::kind::Kind;
 use crate::protocol::message::{
-    Attached, Detached, ErrorCode, InputRefused, InstanceId, Message, Refusal, Sessions, Spawned, Start, Welcome,
+    Attached, Detached, ErrorCode, InputRefused, InstanceId, Message, Output, Refusal, Sessions, Spawned, Start, Welcome,
 };
 use crate::time::Time;
 
@@ -50,12 +50,10 @@ impl ClientPeer {
             Message::Spawned(spawned) => return self.take_spawned(stream, spawned),
             Message::Attached(attached) => return self.take_attached(stream, *attached),
             Message::Detached(detached) => self.take_detached(stream, detached),
-            Message::Output(output) => {
-                let end = output.offset + output.bytes.len() as u64;
-                if self.flow(stream, kind, output.offset, end)? {
-                    let (offset, bytes, replay) = (output.offset, output.bytes, output.replay);
-                    self.events.push_back(Event::Output { stream, offset, bytes, replay, sent });
-                }
+            Message::Output(output) => return self.take_output(stream, output, sent),
+            Message::Packed(packed) => {
+                let output = self.unpack(stream, packed)?;
+                return self.take_output(stream, output, sent);
             }
             Message::Gap(gap) => {
                 if gap.to < gap.from {
@@ -99,6 +97,14 @@ impl ClientPeer {
         };
         if self.lanes.get(&stream).is_some_and(super::Lane::is_open) {
             self.events.push_back(event);
+        }
+        Ok(())
+    }
+
+    fn take_output(&mut self, stream: StreamId, output: Output, sent: Option<Time>) -> Taken {
+        let Output { offset, bytes, replay, .. } = output;
+        if self.flow(stream, Kind::Output, offset, offset + bytes.len() as u64)? {
+            self.events.push_back(Event::Output { stream, offset, bytes, replay, sent });
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::protocol::label;
 use crate::protocol::message::{Challenge, ClientId, ErrorCode, Goodbye, Hello, Message, Proof, Welcome};
 use crate::protocol::negotiation::{Agreed, Features, VERSIONS};
 use crate::protocol::token::{Pass, ResumeSecret};
+use crate::time::Time;
 
 /// Somebody who has not proved anything yet.
 pub(super) struct Entrance {
@@ -26,6 +27,8 @@ struct Call {
     challenge_frame: Bytes,
     agreed: Agreed,
     pass: Pass,
+    /// When it was answered.
+    answered: Time,
 }
 
 impl Entrance {
@@ -70,7 +73,7 @@ impl ServerPeer {
         let State::Outside(entrance) = &mut self.state else { return };
         let seen = Transcript { authority: &entrance.authority, hello: &hello_frame, challenge: &challenge_frame };
         let proof = Proof { mac: seen.server_proof(&pass), resume: None };
-        entrance.call = Some(Call { hello, hello_frame, challenge_frame, agreed, pass });
+        entrance.call = Some(Call { hello, hello_frame, challenge_frame, agreed, pass, answered: world.now });
         self.push(challenge);
         self.send(StreamId::CONNECTION, Message::Proof(Box::new(proof)));
     }
@@ -96,10 +99,13 @@ impl ServerPeer {
             world.host.clients.add(id, Client::new(secret.clone(), role, name.clone(), self.id));
         }
         let limits = world.host.options.limits;
+        let is_far = world.now - call.answered >= world.host.options.pack_from;
+        let codec = call.agreed.codecs().next().filter(|_| is_far);
         let guest = Guest {
             client: id,
             role,
             name,
+            codec,
             agreed: call.agreed,
             frame_max: call.hello.limits.frame.clamp(FRAME_TAKEN_MIN, limits.frame) as usize,
             credit: call.hello.limits.credit.min(limits.credit),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::batch::{Backlog, Batcher};
 use crate::id::SessionId;
 use crate::limits::{PACE_WAIT, RESYNC_LAG, STALE_BYTES};
+use crate::pack::Gain;
 use crate::protocol::message::{Credit, GapReason, Policy};
 use crate::protocol::token::Role;
 use crate::time::Time;
@@ -33,6 +34,8 @@ pub(super) struct Lane {
     stretch: Option<Stretch>,
     /// How fast it rendered over the last such stretch.
     pace: Option<Pace>,
+    /// Whether packing its output pays; nothing of it may be, where there is none.
+    pub(super) gain: Option<Gain>,
     /// When output that has come is sent, and how much of it.
     batcher: Batcher,
     /// What waits to be sent.
@@ -74,6 +77,7 @@ impl Lane {
             credit,
             stretch: None,
             pace: None,
+            gain: None,
             batcher: Batcher::new(credit.high_bytes().into()),
             backlog: Backlog::default(),
             allowed: u64::MAX,

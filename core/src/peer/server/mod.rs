@@ -8,6 +8,7 @@ mod batches;
 mod entrance;
 mod lane;
 mod missed;
+mod packing;
 mod requests;
 mod streams;
 
@@ -18,6 +19,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::host::{ConnectionId, Host, LaneId, Notice, Parked, Terminals, explain};
 use crate::limits::{BEFORE_PROOF_BYTES_MAX, FRAME_BEFORE_PROOF_MAX, INPUT_ACK_WAIT, PROOF_WAIT};
+use crate::pack::Codec;
 use crate::protocol::frame::{Frame, Frames, StreamId};
 use crate::protocol::kind::Kind;
 use crate::protocol::message::{ClientId, Credit, ErrorCode, Goodbye, Hello, Message, Refusal, ResumePoint};
@@ -26,6 +28,7 @@ use crate::protocol::token::Role;
 use crate::time::Time;
 use entrance::Entrance;
 use lane::Lane;
+use packing::Packing;
 
 /// What a call may use of the world around it.
 pub struct World<'a> {
@@ -52,6 +55,7 @@ pub struct ServerPeer {
     id: ConnectionId,
     state: State,
     lanes: BTreeMap<StreamId, Lane>,
+    packing: Packing,
     /// Who it was, also when it is over.
     known_as: Option<ClientId>,
     /// Streams that its client has come back for.
@@ -88,6 +92,8 @@ struct Guest {
     role: Role,
     name: String,
     agreed: Agreed,
+    /// How output is packed, where that was agreed on and the client is far enough away.
+    codec: Option<Codec>,
     /// The largest frame the client takes, in bytes with the header.
     frame_max: usize,
     credit: Credit,
@@ -100,6 +106,7 @@ impl ServerPeer {
             id,
             state: State::Outside(Box::new(Entrance::new(authority))),
             lanes: BTreeMap::new(),
+            packing: Packing::new(),
             known_as: None,
             returning: Vec::new(),
             frames: VecDeque::new(),
@@ -267,6 +274,7 @@ impl ServerPeer {
                 world.terminals.forget(parked.session, parked.claim);
             }
         }
+        self.packing = Packing::new();
         for (stream, lane) in std::mem::take(&mut self.lanes) {
             let id = LaneId { connection: self.id, stream };
             let claim = if broke { world.terminals.suspend(id) } else { None };

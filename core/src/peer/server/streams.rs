@@ -10,6 +10,7 @@ use super::{Guest, ServerPeer, State, World, explain};
 use crate::host::{Arrival, Notice, Settled, Watcher};
 use crate::id::SessionId;
 use crate::metrics::Hop;
+use crate::pack::Gain;
 use crate::protocol::frame::{HEADER_BYTES, StreamId, TIMESTAMP_BYTES};
 use crate::protocol::message::{
     Attached, Control, Ended, ErrorCode, Exited, Fault, Gap, GapReason, Goodbye, Input, InputRefused, Message, Output, Policy, Refusal,
@@ -33,7 +34,7 @@ pub(super) struct Place {
 }
 
 impl ServerPeer {
-    fn guest(&self) -> Option<&Guest> {
+    pub(super) fn guest(&self) -> Option<&Guest> {
         if let State::Inside(guest) = &self.state { Some(guest) } else { None }
     }
 
@@ -65,8 +66,11 @@ impl ServerPeer {
         let replay_until = world.terminals.range(session).end;
         let guest = self.guest().expect("invariant: only who is inside watches");
         let watcher = Watcher::new(id, guest.client, guest.name.clone(), role, window);
-        let lane = Lane::new(session, role, policy, guest.credit, start, replay_until);
+        let is_secret = world.host.session(session).is_none_or(|known| known.secret);
+        let mut lane = Lane::new(session, role, policy, guest.credit, start, replay_until);
+        lane.gain = (!is_secret).then(Gain::default);
         self.lanes.insert(stream, lane);
+        self.packing.forget(stream);
         let known = world.host.session_mut(session).expect("invariant: only sessions that were looked up are watched");
         known.join(watcher);
         Place { session, role, policy, size: known.size, replies: known.replies(id), title: known.title.clone() }
@@ -168,6 +172,7 @@ impl ServerPeer {
     pub(super) fn give_up(&mut self, stream: StreamId, world: &mut World<'_>) {
         let id = self.lane_id(stream);
         world.terminals.shut(id);
+        self.packing.forget(stream);
         if let Some(lane) = self.lanes.remove(&stream) {
             world.host.leave(lane.session, id, lane.sent(), world.terminals, world.now);
         }
@@ -250,7 +255,8 @@ impl ServerPeer {
     /// Output for `stream` was taken from the log.
     pub fn handle_output(&mut self, stream: StreamId, at: u64, mut bytes: Bytes, world: &mut World<'_>) {
         let (Some(guest), id) = (self.guest(), self.lane_id(stream)) else { return };
-        let piece = guest.frame_max - HEADER_BYTES - TIMESTAMP_BYTES;
+        let room = guest.frame_max - HEADER_BYTES - TIMESTAMP_BYTES;
+        let piece = if self.codec_of(stream).is_some() { ServerPeer::packed_piece(room) } else { room };
         let Some(session) = self.lanes.get(&stream).map(|lane| lane.session) else { return };
         let read = world.terminals.read_at(session, at);
         let moment = self.moment(read.unwrap_or(world.now));
@@ -271,7 +277,8 @@ impl ServerPeer {
             let len = bytes.len().min(piece).min(if replay { replayed } else { usize::MAX });
             let part = bytes.split_to(len);
             let output = Output { offset, bytes: part, replay, more: !bytes.is_empty() };
-            self.push(Message::Output(output).stamped(stream, moment));
+            let frame = self.output_frame(stream, output, moment, &world.host.packers);
+            self.push(frame);
             offset += len as u64;
         }
     }

@@ -31,11 +31,6 @@ pub enum FrameFault {
         /// The most a frame may have, header included.
         frame_max: usize,
     },
-    /// The body is said to be compressed, and no codec was agreed on.
-    Codec {
-        /// The codec's number, 1 to 3.
-        codec: u8,
-    },
     /// Flag bit 7 is set, which has no meaning yet.
     ReservedFlag,
     /// A timestamp is announced, and the frame has no room for it.
@@ -56,7 +51,6 @@ impl FrameFault {
         match self {
             FrameFault::Truncated { .. } => "truncated",
             FrameFault::TooLong { .. } => "too_long",
-            FrameFault::Codec { .. } => "codec",
             FrameFault::ReservedFlag => "reserved_flag",
             FrameFault::NoTimestamp { .. } => "no_timestamp",
             FrameFault::Position { .. } => "position",
@@ -79,7 +73,6 @@ impl fmt::Display for FrameFault {
             FrameFault::TooLong { length, frame_max } => {
                 write!(f, "announces {length} bytes after its header, and may have {frame_max} in all: send smaller frames")
             }
-            FrameFault::Codec { codec } => write!(f, "uses codec {codec}, and none was agreed on: send bodies as they are"),
             FrameFault::ReservedFlag => f.write_str("sets flag bit 7, which is reserved: leave it 0"),
             FrameFault::NoTimestamp { length } => {
                 write!(f, "announces a timestamp in {length} bytes, and one takes 8: count it in the length")

@@ -4,7 +4,7 @@ use super::error::FrameFault;
 use super::{Flags, HEADER_BYTES, StreamId, TIMESTAMP_BYTES};
 use crate::limits::NUMBER_MAX;
 
-/// The low two flag bits name a codec; only 0, none, is in use.
+/// The low two flag bits name a codec, or 0 for none.
 const CODEC: u8 = 0b0000_0011;
 const TIMESTAMP: u8 = 0b0000_0100;
 const RESERVED: u8 = 0b1000_0000;
@@ -14,6 +14,7 @@ const RESERVED: u8 = 0b1000_0000;
 pub(super) struct Header {
     pub(super) kind: u8,
     pub(super) flags: Flags,
+    pub(super) codec: u8,
     pub(super) stream: StreamId,
     pub(super) position: u64,
     pub(super) has_timestamp: bool,
@@ -31,9 +32,6 @@ impl Header {
         if bits & RESERVED != 0 {
             return Err(FrameFault::ReservedFlag);
         }
-        if bits & CODEC != 0 {
-            return Err(FrameFault::Codec { codec: bits & CODEC });
-        }
         if u64::from(length) + HEADER_BYTES as u64 > frame_max as u64 {
             return Err(FrameFault::TooLong { length, frame_max });
         }
@@ -45,14 +43,15 @@ impl Header {
             return Err(FrameFault::NoTimestamp { length });
         }
         let stream = StreamId::new(u16::from_le_bytes([s0, s1]));
-        Ok(Header { kind, flags: Flags::from_bits(bits), stream, position, has_timestamp, length })
+        Ok(Header { kind, flags: Flags::from_bits(bits), codec: bits & CODEC, stream, position, has_timestamp, length })
     }
 
     /// The header as it travels. `length` includes the timestamp.
     #[inline]
     pub(super) fn encode(self) -> [u8; HEADER_BYTES] {
         let length = u32::try_from(self.length).expect("a frame is cut to its limit before it is sent");
-        let bits = self.flags.bits() | if self.has_timestamp { TIMESTAMP } else { 0 };
+        assert!(self.codec <= CODEC, "codecs are numbered up to {CODEC}");
+        let bits = self.flags.bits() | self.codec | if self.has_timestamp { TIMESTAMP } else { 0 };
         let mut bytes = [0; HEADER_BYTES];
         (bytes[0], bytes[1]) = (self.kind, bits);
         bytes[2..4].copy_from_slice(&self.stream.as_raw().to_le_bytes());

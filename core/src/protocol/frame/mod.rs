@@ -56,7 +56,7 @@ impl StreamId {
     }
 }
 
-/// What a frame says of itself besides its type. The timestamp's flag and the codec's are not here: they follow from the frame.
+/// What a frame says of itself besides its type. The timestamp's flag and the codec's bits are not here: they stand in fields of the frame.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Flags(u8);
 
@@ -122,6 +122,8 @@ pub struct Frame {
     pub stream: StreamId,
     /// A byte offset, a sequence number or a request's number, by type; at most [`NUMBER_MAX`](crate::limits::NUMBER_MAX).
     pub position: u64,
+    /// How the body is packed, by [its number](crate::pack::Codec::number); 0 where it is as it is.
+    pub codec: u8,
     /// A moment of the server's clock.
     pub timestamp: Option<Time>,
     /// The rest, untouched.
@@ -132,12 +134,13 @@ impl Frame {
     /// What goes on the wire before the body.
     ///
     /// # Panics
-    /// If the body is longer than a length can tell (4 GiB): whoever sends cuts it to the limit agreed on, long before.
+    /// If the body is longer than a length can tell (4 GiB): whoever sends cuts it to the limit agreed on, long before. If the codec is beyond 3.
     #[inline]
     pub fn head(&self) -> Head {
         let length = self.body.len() + if self.timestamp.is_some() { TIMESTAMP_BYTES } else { 0 };
         let has_timestamp = self.timestamp.is_some();
-        let header = Header { kind: self.kind, flags: self.flags, stream: self.stream, position: self.position, has_timestamp, length };
+        let (kind, flags, codec, stream, position) = (self.kind, self.flags, self.codec, self.stream, self.position);
+        let header = Header { kind, flags, codec, stream, position, has_timestamp, length };
         let mut bytes = [0; HEADER_BYTES + TIMESTAMP_BYTES];
         bytes[..HEADER_BYTES].copy_from_slice(&header.encode());
         if let Some(moment) = self.timestamp {
@@ -168,13 +171,13 @@ impl Frame {
     /// Takes the frame that `header` announces off the front of `bytes`, which hold all of it.
     #[inline]
     fn take(header: Header, bytes: &mut Bytes) -> Frame {
-        let Header { kind, flags, stream, position, has_timestamp, length } = header;
+        let Header { kind, flags, codec, stream, position, has_timestamp, length } = header;
         let whole = HEADER_BYTES + length;
         // The last frame takes the memory over: no count of its users is touched.
         let mut body = if bytes.len() == whole { std::mem::take(bytes) } else { bytes.split_to(whole) };
         body.advance(HEADER_BYTES);
         let timestamp = has_timestamp.then(|| Time::from_nanos(body.get_u64_le()));
-        Frame { kind, flags, stream, position, timestamp, body }
+        Frame { kind, flags, codec, stream, position, timestamp, body }
     }
 }
 

@@ -7,6 +7,7 @@ use super::super::frame::StreamId;
 use super::super::kind::{Kind, Place};
 use super::super::negotiation::VERSIONS;
 use super::ErrorCode;
+use crate::limits::PACKED_MAX;
 
 /// A frame that is no message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,20 @@ pub enum MessageError {
     Unknown {
         /// The type's code.
         kind: u8,
+    },
+    /// The body is said to be packed, and bodies of this type are not, or nobody here knows the codec.
+    Codec {
+        /// The type's code.
+        kind: u8,
+        /// The codec's number, 1 to 3.
+        codec: u8,
+    },
+    /// Packed output that holds nothing, or more than a frame may.
+    Packed {
+        /// Bytes of output it is said to hold.
+        length: usize,
+        /// Bytes they became.
+        data: usize,
     },
     /// The type does not stand on this stream.
     Place {
@@ -60,6 +75,8 @@ impl MessageError {
     pub const fn name(&self) -> &'static str {
         match self {
             MessageError::Unknown { .. } => "unknown_type",
+            MessageError::Codec { .. } => "codec",
+            MessageError::Packed { .. } => "packed",
             MessageError::Place { .. } => "place",
             MessageError::BodyNotEmpty { .. } => "body_not_empty",
             MessageError::Body { source, .. } => source.fault.name(),
@@ -72,6 +89,12 @@ impl fmt::Display for MessageError {
         match self {
             MessageError::Unknown { kind } => {
                 write!(f, "frame type 0x{kind:02x} is unknown and not marked ignorable: this side speaks protocol {VERSIONS}")
+            }
+            MessageError::Codec { kind, codec } => {
+                write!(f, "a frame of type 0x{kind:02x} uses codec {codec}: pack output only, and as was agreed on")
+            }
+            MessageError::Packed { length, data } => {
+                write!(f, "{data} bytes are said to hold {length} bytes of output: a frame holds 1 to {PACKED_MAX}")
             }
             MessageError::Place { kind, stream } => {
                 let place = if kind.place() == Place::Connection { "0" } else { "1 and above" };

@@ -23,7 +23,7 @@ pub use connection::{
 };
 pub use error::MessageError;
 pub use session::{Act, Attach, Attached, Close, Control, Detached, Policy, SessionInfo, Sessions, Spawn, Spawned, Start, Viewer, Viewers};
-pub use stream::{Ended, Exited, Gap, GapReason, Input, InputDropped, InputRefused, Output, Resize, Resized};
+pub use stream::{Ended, Exited, Gap, GapReason, Input, InputDropped, InputRefused, Output, Packed, Resize, Resized};
 
 use super::cbor;
 use super::frame::{Flags, Frame, StreamId};
@@ -100,6 +100,8 @@ pub enum Message {
     Results(Box<Results>),
     /// See [`Kind::Output`].
     Output(Output),
+    /// [`Kind::Output`] too, packed.
+    Packed(Packed),
     /// See [`Kind::Ack`].
     Ack {
         /// Offset after the last byte rendered.
@@ -146,6 +148,9 @@ impl Message {
             Ok(output) => return Ok(Some(Message::Output(output))),
             Err(frame) => frame,
         };
+        if frame.codec != 0 && frame.kind != Kind::Output.code() {
+            return Err(MessageError::Codec { kind: frame.kind, codec: frame.codec });
+        }
         let Some(kind) = Kind::from_code(frame.kind) else {
             let ignorable = frame.flags.contains(Flags::IGNORABLE);
             return if ignorable { Ok(None) } else { Err(MessageError::Unknown { kind: frame.kind }) };
@@ -157,6 +162,9 @@ impl Message {
             return Err(MessageError::BodyNotEmpty { kind, length: frame.body.len() });
         }
         let (position, flags) = (frame.position, frame.flags);
+        if kind == Kind::Output {
+            return Ok(Some(Message::Packed(Packed::from_frame(frame)?))); // Else it was recognised above.
+        }
         let read = Read { kind, position, body: &frame.body };
         Ok(Some(match kind {
             Kind::Hello => Message::Hello(Box::new(read.map()?)),
@@ -182,7 +190,7 @@ impl Message {
             Kind::Batch => Message::Batch(Box::new(read.placed()?)),
             Kind::Cancel => Message::Cancel { number: position },
             Kind::Results => Message::Results(Box::new(Results { more: flags.contains(Flags::MORE), ..read.placed()? })),
-            Kind::Output => unreachable!("output in its place was recognised above, and is allowed nowhere else"),
+            Kind::Output => unreachable!("output was recognised above"),
             Kind::Ack => Message::Ack { rendered: position },
             Kind::Gap => Message::Gap(read.placed()?),
             Kind::Input | Kind::Interrupt => {
@@ -208,11 +216,16 @@ impl Message {
     /// The message as a frame on `stream`, which carries a moment of the server's clock.
     #[inline]
     pub fn stamped(self, stream: StreamId, timestamp: Option<Time>) -> Frame {
-        if let Message::Output(output) = self {
-            return output.into_frame(stream, timestamp);
+        match self {
+            Message::Output(output) => output.into_frame(stream, timestamp),
+            Message::Packed(packed) => packed.into_frame(stream, timestamp),
+            other => other.into_plain_frame(stream, timestamp),
         }
+    }
+
+    fn into_plain_frame(self, stream: StreamId, timestamp: Option<Time>) -> Frame {
         let (kind, flags, position, body) = self.parts();
-        Frame { kind: kind.code(), flags, stream, position, timestamp, body }
+        Frame { kind: kind.code(), flags, codec: 0, stream, position, timestamp, body }
     }
 
     fn parts(self) -> (Kind, Flags, u64, Bytes) {
@@ -248,10 +261,7 @@ impl Message {
                 let (kind, flags, position, body) = placed(Kind::Results, &*fields);
                 (kind, flags.with(Flags::MORE, fields.more), position, body)
             }
-            Message::Output(output) => {
-                let Frame { flags, position, body, .. } = output.into_frame(StreamId::CONNECTION, None);
-                (Kind::Output, flags, position, body)
-            }
+            Message::Output(_) | Message::Packed(_) => unreachable!("output makes its own frames"),
             Message::Ack { rendered } => bare(Kind::Ack, rendered),
             Message::Gap(fields) => placed(Kind::Gap, &fields),
             Message::Input(Input { sequence, bytes, urgent, reply }) => {

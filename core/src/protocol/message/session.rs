@@ -35,6 +35,9 @@ pub struct Spawn {
     /// What to call the session.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub title: String,
+    /// Whether its output is never packed: who can write to it and see how long frames are could guess at what else is in it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
 }
 
 /// It runs; output follows from offset 0.

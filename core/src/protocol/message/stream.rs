@@ -1,12 +1,14 @@
 //! Messages that flow while a session is watched: output, input, sizes, the end.
 
-use bytes::Bytes;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::super::frame::{Flags, Frame, StreamId};
 use super::super::kind::Kind;
 use super::super::names::named;
-use super::{ErrorCode, in_header, wire};
+use super::{ErrorCode, MessageError, in_header, wire};
+use crate::limits::PACKED_MAX;
+use crate::pack::Codec;
 use crate::pty::ExitStatus;
 use crate::size::Size;
 use crate::time::Time;
@@ -29,10 +31,10 @@ impl Output {
     /// expects little but output asks here first: the bytes then go from message to renderer in a few nanoseconds.
     ///
     /// # Errors
-    /// The frame, if it is anything else, or output out of its place.
+    /// The frame, if it is anything else, [packed](Packed), or output out of its place.
     #[inline]
     pub fn from_frame(frame: Frame) -> Result<Output, Frame> {
-        if frame.kind != Kind::Output.code() || frame.stream.is_connection() {
+        if frame.kind != Kind::Output.code() || frame.stream.is_connection() || frame.codec != 0 {
             return Err(frame);
         }
         let (replay, more) = (frame.flags.contains(Flags::REPLAY), frame.flags.contains(Flags::MORE));
@@ -43,7 +45,60 @@ impl Output {
     #[inline]
     pub fn into_frame(self, stream: StreamId, timestamp: Option<Time>) -> Frame {
         let flags = Flags::NONE.with(Flags::REPLAY, self.replay).with(Flags::MORE, self.more);
-        Frame { kind: Kind::Output.code(), flags, stream, position: self.offset, timestamp, body: self.bytes }
+        Frame { kind: Kind::Output.code(), flags, codec: 0, stream, position: self.offset, timestamp, body: self.bytes }
+    }
+}
+
+/// Output that an [`Unpacker`](crate::pack::Unpacker) of its stream makes whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    /// Offset of its first byte; in the header.
+    pub offset: u64,
+    /// How it is packed; in the header.
+    pub codec: Codec,
+    /// Whether its context begins here, and is of nothing before.
+    pub begins: bool,
+    /// Bytes of output, from 1 to [`PACKED_MAX`].
+    pub length: usize,
+    /// What they became.
+    pub data: Bytes,
+    /// As in [`Output`].
+    pub replay: bool,
+    /// As in [`Output`].
+    pub more: bool,
+}
+
+/// The top bit of a packed body's first number: whether its context begins.
+const BEGINS: u32 = 1 << 31;
+
+impl Packed {
+    /// Bytes of a packed body before the data.
+    pub const HEAD_BYTES: usize = 4;
+
+    /// What `frame`, which is output in its place, says.
+    pub(super) fn from_frame(frame: Frame) -> Result<Packed, MessageError> {
+        let Some(codec) = Codec::from_number(frame.codec) else {
+            return Err(MessageError::Codec { kind: frame.kind, codec: frame.codec });
+        };
+        let (replay, more) = (frame.flags.contains(Flags::REPLAY), frame.flags.contains(Flags::MORE));
+        let mut data = frame.body;
+        let said = data.try_get_u32_le().unwrap_or_default();
+        let length = (said & !BEGINS) as usize;
+        if !(1..=PACKED_MAX).contains(&length) || data.is_empty() {
+            return Err(MessageError::Packed { length, data: data.len() });
+        }
+        Ok(Packed { offset: frame.position, codec, begins: said & BEGINS != 0, length, data, replay, more })
+    }
+
+    /// The output as a frame on `stream`, as [`Output::into_frame`]. Copies the data behind its length.
+    pub fn into_frame(self, stream: StreamId, timestamp: Option<Time>) -> Frame {
+        let flags = Flags::NONE.with(Flags::REPLAY, self.replay).with(Flags::MORE, self.more);
+        let length = u32::try_from(self.length).expect("packed output is at most PACKED_MAX bytes");
+        let mut body = BytesMut::with_capacity(Packed::HEAD_BYTES + self.data.len());
+        body.put_u32_le(if self.begins { length | BEGINS } else { length });
+        body.put_slice(&self.data);
+        let (kind, codec) = (Kind::Output.code(), self.codec.number());
+        Frame { kind, flags, codec, stream, position: self.offset, timestamp, body: body.freeze() }
     }
 }
 
