@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::{Codec, UnpackError};
+use super::{Codec, UnpackError, worst};
 use crate::limits::{DEFLATE_LEVEL, DEFLATE_WINDOW_BITS};
 
 /// The end of every flush.
@@ -25,7 +25,7 @@ impl Packer {
     pub(super) fn pack(&mut self, bytes: &[u8]) -> Bytes {
         let Packer(compress) = self;
         let start = compress.total_in();
-        let mut packed = Vec::with_capacity(super::Packer::bound(bytes.len()));
+        let mut packed = Vec::with_capacity(worst(bytes.len()));
         loop {
             let done = usize::try_from(compress.total_in() - start).expect("invariant: no more is taken than there is");
             compress.compress_vec(&bytes[done..], &mut packed, FlushCompress::Sync).expect("invariant: the stream is used as it should be");

@@ -57,12 +57,7 @@ impl Packer {
         })
     }
 
-    /// As long as a piece of so many bytes may come out, at worst: deflate may spend nine bits on a byte.
-    pub const fn bound(bytes: usize) -> usize {
-        bytes + bytes / 8 + 64
-    }
-
-    /// The next piece, packed; `bytes` must not be empty.
+    /// The next piece, packed; `bytes` must not be empty. It may come out longer than it was, by an eighth.
     pub fn pack(&mut self, bytes: &[u8]) -> Bytes {
         debug_assert!(!bytes.is_empty(), "nothing is not worth a piece");
         match &mut self.0 {
@@ -72,6 +67,11 @@ impl Packer {
             Pack::Zstd(packer) => packer.pack(bytes),
         }
     }
+}
+
+/// As long as a piece of so many bytes may come out, at worst: deflate may spend nine bits on a byte.
+const fn worst(bytes: usize) -> usize {
+    bytes + bytes / 8 + 64
 }
 
 /// Undoes what a [`Packer`] of the same codec did, piece by piece from its first on.

@@ -20,7 +20,7 @@ proptest! {
             let (mut packer, mut unpacker) = (Packer::new(codec), Unpacker::new(codec));
             for piece in &pieces {
                 let packed = packer.pack(piece);
-                prop_assert!(packed.len() <= Packer::bound(piece.len()));
+                prop_assert!(packed.len() <= worst(piece.len()));
                 prop_assert_eq!(unpacker.unpack(&packed, piece.len()), Ok(Bytes::copy_from_slice(piece)));
             }
         }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use zstd::stream::raw::{CParameter, DParameter, Decoder, Encoder, InBuffer, Operation, OutBuffer};
 
-use super::{Codec, UnpackError};
+use super::{Codec, UnpackError, worst};
 use crate::limits::{ZSTD_LEVEL, ZSTD_WINDOW_BITS};
 
 pub(super) struct Packer(Encoder<'static>);
@@ -16,7 +16,7 @@ impl Packer {
     }
 
     pub(super) fn pack(&mut self, bytes: &[u8]) -> Bytes {
-        let mut packed = Vec::with_capacity(super::Packer::bound(bytes.len()));
+        let mut packed = Vec::with_capacity(worst(bytes.len()));
         let mut input = InBuffer::around(bytes);
         loop {
             let at = packed.len();

@@ -12,6 +12,7 @@ mod mutations;
 mod net;
 mod operations;
 mod overload;
+mod packing;
 mod policies;
 mod refusals;
 mod returns;

@@ -2,12 +2,13 @@
 
 use bytes::BytesMut;
 use orchflow_core::batch::Class;
+use orchflow_core::pack::{Codec, Packer};
 use orchflow_core::protocol::frame::{Flags, Frame};
 use orchflow_core::protocol::kind::{Kind, Sender};
 use orchflow_core::protocol::message::{
     Act, Answer, Attach, Attached, Batch, Close, Control, Detached, Ended, ErrorCode, Exited, Fault, Gap, GapReason, Goodbye, Input,
-    InputDropped, InputRefused, Message, Mode, Operation, Output, Policy, Refusal, Resize, Resized, Results, Sessions, Spawn, Spawned,
-    Start, Viewers,
+    InputDropped, InputRefused, Message, Mode, Operation, Output, Packed, Policy, Refusal, Resize, Resized, Results, Sessions, Spawn,
+    Spawned, Start, Viewers,
 };
 use orchflow_core::protocol::token::Role;
 use orchflow_core::pty::{ExitStatus, Signal, Target};
@@ -77,6 +78,7 @@ fn message(sender: Sender, dice: &mut Dice) -> Message {
         Message::Sessions(Sessions { number, more: dice.one_in(2), sessions: Vec::new() }),
         Message::Viewers(Viewers::default()),
         Message::Output(Output { offset, bytes: bytes(), replay: dice.one_in(2), more: false }),
+        packed(offset, dice),
         Message::Gap(Gap { from: offset, to: offset + len as u64, why: GapReason::Resync }),
         Message::InputAck { sequence: number },
         Message::InputDropped(InputDropped { from: number, to: number, bytes: 1 }),
@@ -88,6 +90,13 @@ fn message(sender: Sender, dice: &mut Dice) -> Message {
     let goodbye = Message::Goodbye(Box::new(Goodbye { retry_ms: Some(1), ..Goodbye::new(code, "bye") }));
     let sensible = if sender == Sender::Client { &client[..] } else { &server[..] };
     if dice.one_in(60) { goodbye } else { sensible[dice.below(sensible.len())].clone() }
+}
+
+fn packed(offset: u64, dice: &mut Dice) -> Message {
+    let codec = Codec::ALL[dice.below(Codec::ALL.len())];
+    let text = vec![b'x'; 1 + dice.below(300)];
+    let (length, data) = (text.len() + usize::from(dice.one_in(8)), Packer::new(codec).pack(&text));
+    Message::Packed(Packed { offset, codec, begins: !dice.one_in(4), length, data, replay: false, more: false })
 }
 
 fn batch(number: u64, session: u64, dice: &mut Dice) -> Batch {

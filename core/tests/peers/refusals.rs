@@ -4,13 +4,14 @@ use bytes::Bytes;
 use orchflow_core::host::ConnectionId;
 use orchflow_core::hub::serve::Framing;
 use orchflow_core::limits::{FRAME_BEFORE_PROOF_MAX, FRAME_MAX, INPUT_WINDOW_BYTES, PROOF_WAIT};
+use orchflow_core::pack::Codec;
 use orchflow_core::peer::client::{Breach, ClientOptions, ClientPeer, Event, Loss};
 use orchflow_core::protocol::frame::{Flags, Frame, Frames, StreamId};
 use orchflow_core::protocol::handshake::{Nonce, Transcript};
 use orchflow_core::protocol::kind::Kind;
 use orchflow_core::protocol::message::{
-    Attach, Challenge, ClientId, ErrorCode, Goodbye, Hello, Input, InstanceId, Message, Output, Proof, ServerLimits, Spawn, Spawned, Start,
-    Welcome,
+    Attach, Challenge, ClientId, ErrorCode, Goodbye, Hello, Input, InstanceId, Message, Output, Packed, Proof, ServerLimits, Spawn,
+    Spawned, Start, Welcome,
 };
 use orchflow_core::protocol::negotiation::{Agreed, Features, VERSIONS, Versions, is_grease};
 use orchflow_core::protocol::token::{ResumeSecret, Role, Token};
@@ -154,6 +155,10 @@ fn what_is_no_message_ends_the_connection_of_its_sender_alone() {
     );
     inside().ends(Frame { kind: 0x3e, ..Frame::default() }.to_bytes(), ErrorCode::UnknownType);
     inside().ends(on(0, Message::Hello(Box::new(hello()))), ErrorCode::Unexpected);
+    let packed = Packed { offset: 0, codec: Codec::Deflate, begins: true, length: 1, data: "no".into(), replay: false, more: false };
+    inside().ends(on(1, Message::Packed(packed)), ErrorCode::Unexpected);
+    let input = Frame { kind: Kind::Input.code(), codec: 1, stream: StreamId::new(1), position: 1, ..Frame::default() };
+    inside().ends(input.to_bytes(), ErrorCode::Malformed);
     inside().ends(on(1, Message::Output(Output { offset: 0, bytes: "no".into(), replay: false, more: false })), ErrorCode::Unexpected);
     inside()
         .ends(Frame { kind: Kind::List.code(), body: Bytes::from_static(b"\x01"), ..Frame::default() }.to_bytes(), ErrorCode::Malformed);
@@ -226,8 +231,13 @@ fn challenge(version: u16, features: Agreed) -> Bytes {
 
 /// A client that was let in by a server which holds `token`, and has a stream open.
 fn guest() -> (ClientPeer, StreamId) {
+    guest_who_agreed(Agreed::default())
+}
+
+/// The same, where these features were agreed on.
+pub(crate) fn guest_who_agreed(features: Agreed) -> (ClientPeer, StreamId) {
     let (mut client, hello) = caller();
-    let challenge = challenge(1, Agreed::default());
+    let challenge = challenge(1, features);
     client.handle_message(challenge.clone(), Time::ZERO);
     let seen = Transcript { authority: AUTHORITY, hello: &hello, challenge: &challenge };
     let mac = seen.server_proof(&token().pass(Role::Owner));
@@ -250,7 +260,7 @@ fn guest() -> (ClientPeer, StreamId) {
 }
 
 /// Why the client left, and what it said.
-fn parting(mut client: ClientPeer) -> (Loss, Option<ErrorCode>) {
+pub(crate) fn parting(mut client: ClientPeer) -> (Loss, Option<ErrorCode>) {
     let loss =
         std::iter::from_fn(|| client.poll_event()).find_map(|event| if let Event::Lost { why, .. } = event { Some(why) } else { None });
     let code = std::iter::from_fn(|| client.poll_frame()).find_map(|frame| match Message::decode(frame) {

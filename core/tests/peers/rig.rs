@@ -19,7 +19,7 @@ use orchflow_core::protocol::message::{
     Attach, Batch, Challenge, ClientId, ErrorCode, Hello, InstanceId, Message, Operation, Policy, Proof, Refusal, ServerLimits, Spawn,
     Start, Welcome,
 };
-use orchflow_core::protocol::negotiation::{Agreed, Features, VERSIONS};
+use orchflow_core::protocol::negotiation::{Features, VERSIONS};
 use orchflow_core::protocol::token::{ResumeSecret, Role, Token};
 use orchflow_core::pty::{Signal, Target};
 use orchflow_core::ring::Mode;
@@ -290,7 +290,8 @@ fn connect(client: &mut ClientPeer, is_real: bool, resumed: bool, now: Time) {
         return;
     }
     let hello = hello.to_bytes();
-    let challenge = Challenge { version: 1, nonce: Nonce::from_bytes([2; 32]), instance: INSTANCE, features: Agreed::default() };
+    let features = Features::known().agree(&Features::known());
+    let challenge = Challenge { version: 1, nonce: Nonce::from_bytes([2; 32]), instance: INSTANCE, features };
     let challenge = on(0, Message::Challenge(Box::new(challenge)));
     let seen = Transcript { authority: AUTHORITY, hello: &hello, challenge: &challenge };
     let mac = seen.server_proof(&token().pass(Role::Owner));

@@ -9,9 +9,10 @@ use orchflow_core::host::{ConnectionId, Host, HostOptions, LaneId, Task, Termina
 use orchflow_core::hub::serve::{Framing, Table};
 use orchflow_core::hub::{Hub, Output, Reader, Turn};
 use orchflow_core::id::SessionId;
-use orchflow_core::limits::READ_MAX;
+use orchflow_core::limits::{FRAME_MAX, READ_MAX};
 use orchflow_core::peer::server::{ServerPeer, World};
-use orchflow_core::protocol::frame::{FrameDecoder, StreamId};
+use orchflow_core::protocol::frame::{FrameDecoder, Frames, StreamId};
+use orchflow_core::protocol::kind::Kind;
 use orchflow_core::protocol::message::{ErrorCode, InstanceId};
 use orchflow_core::protocol::token::Token;
 use orchflow_core::pty::scripted::ScriptedPtys;
@@ -35,6 +36,9 @@ pub(crate) struct Server<T = Table> {
     pub(crate) host: Host,
     pub(crate) table: T,
     pub(crate) links: BTreeMap<ConnectionId, Link>,
+    /// Bytes that were sent, and frames of output among them, by their codec.
+    pub(crate) sent: usize,
+    pub(crate) outputs: [usize; 4],
     connections: u64,
     dice: Dice,
     /// Operations whose work is done elsewhere, and when it comes home.
@@ -76,7 +80,7 @@ impl<T: Offer> Server<T> {
         let mut instance = [0; 16];
         dice.fill(&mut instance);
         let host = Host::new(InstanceId::from_bytes(instance), token(), options);
-        Server { hub, ptys, host, table, links: BTreeMap::new(), connections: 0, dice, works: VecDeque::new() }
+        Server { hub, ptys, host, table, links: BTreeMap::new(), sent: 0, outputs: [0; 4], connections: 0, dice, works: VecDeque::new() }
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -208,7 +212,11 @@ impl<T: Offer> Server<T> {
             self.pump(id);
             self.deliver();
         }
-        self.links.get_mut(&id)?.peer.poll_message().inspect(shapes::hold_all)
+        let message = self.links.get_mut(&id)?.peer.poll_message().inspect(shapes::hold_all)?;
+        self.sent += message.len();
+        let outputs = Frames::new(message.clone(), FRAME_MAX).flatten().filter(|frame| frame.kind == Kind::Output.code());
+        outputs.for_each(|frame| self.outputs[usize::from(frame.codec)] += 1);
+        Some(message)
     }
 
     pub(crate) fn is_over(&self, id: ConnectionId) -> bool {

@@ -6,9 +6,11 @@ use std::time::Duration;
 use orchflow_core::host::HostOptions;
 use orchflow_core::id::SessionId;
 use orchflow_core::limits::{READ_MAX, RESUME_HOLD, STALL_MAX};
+use orchflow_core::pack::Codec;
 use orchflow_core::peer::client::{ClientOptions, ClientPeer, Event, Loss, Past};
 use orchflow_core::protocol::frame::{FrameDecoder, StreamId};
 use orchflow_core::protocol::message::{Attach, Attached, Credit, Ended, Gap, GapReason, Policy, Start};
+use orchflow_core::protocol::negotiation::Features;
 use orchflow_core::protocol::token::Role;
 use orchflow_core::size::Size;
 use orchflow_core::time::Time;
@@ -87,11 +89,22 @@ impl Place {
 /// As what each person comes.
 const ROLES: [Role; 5] = [Role::Owner, Role::Writer, Role::Owner, Role::Owner, Role::Viewer];
 
+/// What a client offers: any codec, one of them, or none.
+fn features(choice: usize) -> Features {
+    let plain = Features::known().without_codecs();
+    match choice % (Codec::ALL.len() + 2) {
+        0 => plain,
+        1 => Features::known(),
+        one => plain.with(Codec::ALL[one - 2].name(), &[]),
+    }
+}
+
 impl Person {
     pub(crate) fn new(number: usize, world: &World, seed: u64) -> Person {
         let mut options = ClientOptions::new(token().pass(ROLES[number]), AUTHORITY);
         options.limits.credit = Credit::new(world.credit);
         options.input_bytes_max = 64 << 10;
+        options.features = features(world.codecs + number);
         let credit = Credit::new(world.credit).min(HostOptions::default().limits.credit);
         // What one renders while others have patience, at a credit for each round trip.
         let rendered = u128::from(credit.high_bytes()) * STALL_MAX.as_nanos() / (2 * world.latency).as_nanos();

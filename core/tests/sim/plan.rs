@@ -30,6 +30,8 @@ pub(crate) struct World {
     pub(crate) queue_bytes: usize,
     /// Whose window counts, as a number.
     pub(crate) sizes: usize,
+    /// Whose output may come packed, and how, as a number: each person's is the next.
+    pub(crate) codecs: usize,
 }
 
 /// One thing that happens, so long after the one before.
@@ -121,6 +123,7 @@ impl Plan {
             input_bytes: [4 << 10, 16 << 10, 1 << 20][dice.below(3)],
             queue_bytes: [512, 8 << 10, 1 << 20][dice.below(3)],
             sizes: dice.below(3),
+            codecs: (seed / 2) as usize, // Drawn from the dice it would be another plan.
         };
         let count = (10 + dice.below(190)).min(events_max / 4);
         let pace_us = [500, 20_000, 200_000, 2_000_000][dice.below(4)];

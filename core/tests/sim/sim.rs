@@ -31,6 +31,8 @@ pub(crate) struct Outcome {
     pub(crate) events: usize,
     /// Bytes of output that people were shown.
     pub(crate) shown: u64,
+    /// Frames of output that went packed.
+    pub(crate) packed: usize,
     /// Follows from everything that ever went over a link, and when.
     pub(crate) digest: u64,
 }
@@ -372,6 +374,7 @@ impl Sim {
         self.settle();
         let end = now + PATIENCE;
         self.go_to(end);
+        self.outcome.packed = self.server.outputs[1..].iter().sum();
         let truths = &self.server.table.truths;
         for person in &self.people {
             assert!(person.client.is_open(), "law 8: person {} did not come back", person.number);

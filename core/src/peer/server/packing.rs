@@ -37,50 +37,68 @@ impl Packing {
     }
 
     /// `output` packed, unless the server packs for as many as it may.
-    fn pack(&mut self, stream: StreamId, codec: Codec, output: Output, permits: &Permit) -> Result<Packed, Output> {
+    fn pack(&mut self, stream: StreamId, codec: Codec, output: &Output, permits: &Permit) -> Option<Packed> {
         let context = self.contexts.touch(stream);
         let begins = context.is_none();
-        if begins {
-            if Arc::strong_count(permits) > PACKERS_MAX {
-                return Err(output);
-            }
-            *context = Some(Context { packer: Packer::new(codec), _permit: permits.clone() });
+        if begins && Arc::strong_count(permits) > PACKERS_MAX {
+            return None;
         }
-        let Output { offset, bytes, replay, more } = output;
-        let context = context.as_mut().expect("invariant: it was begun if there was none");
-        Ok(Packed { offset, codec, begins, length: bytes.len(), data: context.packer.pack(&bytes), replay, more })
+        let context = context.get_or_insert_with(|| Context { packer: Packer::new(codec), _permit: permits.clone() });
+        let Output { offset, ref bytes, replay, more } = *output;
+        Some(Packed { offset, codec, begins, length: bytes.len(), data: context.packer.pack(bytes), replay, more })
     }
 }
 
 impl ServerPeer {
-    /// How the next output on `stream` is packed, if it is.
-    pub(super) fn codec_of(&self, stream: StreamId) -> Option<Codec> {
-        let may = self.lanes.get(&stream).is_some_and(|lane| lane.gain.is_some());
-        self.guest().and_then(|guest| guest.codec).filter(|_| may)
-    }
-
-    /// Output of which a packed frame of `room` bytes certainly has room.
-    pub(super) const fn packed_piece(room: usize) -> usize {
-        let piece = (room - Packed::HEAD_BYTES - Packer::bound(0)) * 8 / 9;
-        if piece < PACKED_MAX { piece } else { PACKED_MAX }
-    }
-
-    /// `output` as it goes out on `stream`.
+    /// `output` as it goes out on `stream`, which is never longer than it is.
     pub(super) fn output_frame(&mut self, stream: StreamId, output: Output, moment: Option<Time>, permits: &Permit) -> Frame {
-        let codec = self.codec_of(stream);
-        let gain = self.lanes.get_mut(&stream).and_then(|lane| lane.gain.as_mut());
-        let (Some(codec), Some(gain)) = (codec, gain) else { return Message::Output(output).stamped(stream, moment) };
-        if !gain.wants(output.bytes.len()) {
-            return Message::Output(output).stamped(stream, moment);
+        match self.pack(stream, &output, permits) {
+            Some(packed) => Message::Packed(packed).stamped(stream, moment),
+            None => Message::Output(output).stamped(stream, moment),
         }
-        match self.packing.pack(stream, codec, output, permits) {
-            Ok(packed) => {
-                if !gain.handle_packed(packed.length, Packed::HEAD_BYTES + packed.data.len()) {
-                    self.packing.forget(stream);
-                }
-                Message::Packed(packed).stamped(stream, moment)
-            }
-            Err(output) => Message::Output(output).stamped(stream, moment),
+    }
+
+    /// `output` packed, where that pays.
+    fn pack(&mut self, stream: StreamId, output: &Output, permits: &Permit) -> Option<Packed> {
+        let codec = self.guest()?.codec?;
+        let gain = self.lanes.get_mut(&stream)?.gain.as_mut()?;
+        let before = output.bytes.len();
+        if before > PACKED_MAX || !gain.wants(before) {
+            return None;
         }
+        let packed = self.packing.pack(stream, codec, output, permits)?;
+        let after = Packed::HEAD_BYTES + packed.data.len();
+        let goes_on = gain.handle_packed(before, after.min(before));
+        if !goes_on || after >= before {
+            self.packing.forget(stream);
+        }
+        (after < before).then_some(packed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output() -> Output {
+        Output { offset: 0, bytes: "words that are packed".into(), replay: false, more: false }
+    }
+
+    #[test]
+    fn no_more_is_packed_at_a_time_than_a_server_has_contexts_for() {
+        let permits = Permit::default();
+        let mut others: Vec<Permit> = (1..PACKERS_MAX).map(|_| permits.clone()).collect();
+        let mut packing = Packing::new();
+        let mut pack = |stream| packing.pack(StreamId::new(stream), Codec::Deflate, &output(), &permits).map(|packed| packed.begins);
+        assert_eq!((pack(1), pack(2), pack(1)), (Some(true), None, Some(false)), "who has a context keeps it");
+        others.pop();
+        assert_eq!(pack(2), Some(true));
+        drop(others);
+        for stream in 0..=CONTEXTS_MAX as u16 {
+            pack(stream);
+        }
+        assert_eq!(Arc::strong_count(&permits), 1 + CONTEXTS_MAX, "a context that makes room gives its permit back");
+        packing.forget(StreamId::new(CONTEXTS_MAX as u16));
+        assert_eq!(Arc::strong_count(&permits), CONTEXTS_MAX);
     }
 }

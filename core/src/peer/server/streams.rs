@@ -255,8 +255,7 @@ impl ServerPeer {
     /// Output for `stream` was taken from the log.
     pub fn handle_output(&mut self, stream: StreamId, at: u64, mut bytes: Bytes, world: &mut World<'_>) {
         let (Some(guest), id) = (self.guest(), self.lane_id(stream)) else { return };
-        let room = guest.frame_max - HEADER_BYTES - TIMESTAMP_BYTES;
-        let piece = if self.codec_of(stream).is_some() { ServerPeer::packed_piece(room) } else { room };
+        let piece = guest.frame_max - HEADER_BYTES - TIMESTAMP_BYTES;
         let Some(session) = self.lanes.get(&stream).map(|lane| lane.session) else { return };
         let read = world.terminals.read_at(session, at);
         let moment = self.moment(read.unwrap_or(world.now));
