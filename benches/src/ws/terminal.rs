@@ -51,6 +51,7 @@ impl RemoteTerminal {
             cwd: None,
             size: None,
             title: String::new(),
+            ..Spawn::default()
         };
         let stream = remote.peer().spawn(spawn).map_err(io::Error::other)?;
         let mut terminal = RemoteTerminal { remote, stream };

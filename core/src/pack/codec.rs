@@ -9,7 +9,7 @@ pub enum Codec {
     Zstd,
     /// Raw deflate (RFC 1951), which is undone in browsers too.
     Deflate,
-    /// Blocks of LZ4, each with the newest bytes before it as its dictionary. It takes the least time.
+    /// Blocks of LZ4, each with the newest bytes before it as its dictionary. A context is 8 KiB, where the others have more than 350.
     Lz4,
 }
 

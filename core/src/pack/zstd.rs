@@ -21,13 +21,9 @@ impl Packer {
         loop {
             let at = packed.len();
             let mut output = OutBuffer::around_pos(&mut packed, at);
-            let packs = "invariant: the stream is used as it should be";
-            let left = if input.pos() < bytes.len() {
-                self.0.run(&mut input, &mut output).expect(packs);
-                1
-            } else {
-                self.0.flush(&mut output).expect(packs)
-            };
+            let is_in = input.pos() == bytes.len();
+            let done = if is_in { self.0.flush(&mut output) } else { self.0.run(&mut input, &mut output).map(|_| 1) };
+            let left = done.expect("invariant: the stream is used as it should be");
             if left == 0 {
                 return Bytes::copy_from_slice(&packed);
             }
