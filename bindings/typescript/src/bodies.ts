@@ -226,6 +226,8 @@ export interface Spawn {
   cwd?: string | undefined;
   size?: Geometry | undefined;
   title: string;
+  /** Its output is never packed: who can write to it and see how long frames are could guess at what else is in it. */
+  secret: boolean;
 }
 export const spawn = record<Spawn>({
   program: may(text),
@@ -234,6 +236,7 @@ export const spawn = record<Spawn>({
   cwd: may(text),
   size: may(geometry),
   title: words,
+  secret: mark,
 });
 
 export interface Spawned {

@@ -42,6 +42,8 @@ export interface ClientOptions {
   agent?: string;
   /** Output one stream may have under way that is not rendered, in bytes. */
   credit?: number;
+  /** Whether output may come compressed (deflate), where the server finds that it pays; yes, unless told. */
+  compression?: boolean;
   /** Input kept per session until it is settled, in bytes. */
   queueBytesMax?: number;
   /** How often to measure the link, in milliseconds; by default as often as the server asks for. */
@@ -172,7 +174,7 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Starts a program and watches it from its first byte. */
   spawn(spawn: Partial<Spawn> = {}): Session {
-    return this.#add((stream) => new Session(this.#host, stream, { type: "Spawn", args: [], env: [], title: "", ...spawn }));
+    return this.#add((stream) => new Session(this.#host, stream, { type: "Spawn", args: [], env: [], title: "", secret: false, ...spawn }));
   }
 
   /** Watches a session. */
@@ -223,10 +225,10 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #open(pass: Pass): void {
-    const { agent = "web/0.1.0", name = "", credit = CREDIT_BROWSER, pingMs } = this.#options;
+    const { agent = "web/0.1.0", name = "", credit = CREDIT_BROWSER, compression = true, pingMs } = this.#options;
     const waiting = this.sessions.filter((session) => session.resumable);
     const resume = waiting.map(({ stream, id, received }) => ({ stream, session: id!, offset: received }));
-    const options = { url: this.#url, authority: this.#authority, pass, agent, name, credit, pingMs, identity: this.#identity, resume };
+    const options = { url: this.#url, authority: this.#authority, pass, agent, name, credit, compression, pingMs, identity: this.#identity, resume };
     this.#link = new Link(this.#env, options, {
       opened: (welcome, challenge, points) => this.#opened(welcome, challenge, waiting, points),
       received: (stream, message, timestamp) => this.#received(stream, message, timestamp),

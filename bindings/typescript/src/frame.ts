@@ -44,6 +44,8 @@ export interface Frame {
   stream: number;
   /** A byte offset, a sequence number or a request's number, by type. */
   position: number;
+  /** How the body is packed; 0 or nothing where it is as it is. */
+  codec?: number | undefined;
   /** Nanoseconds of the server's clock. */
   timestamp?: bigint | undefined;
   /** The rest, untouched. */
@@ -63,7 +65,7 @@ export function encodeFrames(...frames: Frame[]): Uint8Array<ArrayBuffer> {
   for (const frame of frames) {
     const stamped = frame.timestamp !== undefined;
     view.setUint8(at, frame.kind);
-    view.setUint8(at + 1, (frame.flags & SAYS) | (stamped ? TIMESTAMP : 0));
+    view.setUint8(at + 1, (frame.flags & SAYS) | (stamped ? TIMESTAMP : 0) | ((frame.codec ?? 0) & CODEC));
     view.setUint16(at + 2, frame.stream, true);
     view.setUint32(at + 4, frameBytes(frame) - HEADER_BYTES, true);
     view.setUint32(at + 8, frame.position % TWO_32, true);
@@ -82,7 +84,7 @@ export function encodeFrames(...frames: Frame[]): Uint8Array<ArrayBuffer> {
 /**
  * The frames of one message, in order. A message holds one frame or several, and none in part; nothing comes after an error.
  *
- * @throws {ProtocolError} `truncated`, `too_long`, `codec`, `reserved_flag`, `no_timestamp` or `position`.
+ * @throws {ProtocolError} `truncated`, `too_long`, `reserved_flag`, `no_timestamp` or `position`.
  */
 export function* decodeFrames(message: Uint8Array, frameMax: number | (() => number)): Generator<Frame, void> {
   const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
@@ -94,7 +96,6 @@ export function* decodeFrames(message: Uint8Array, frameMax: number | (() => num
     const length = view.getUint32(at + 4, true);
     const high = view.getUint32(at + 12, true);
     if (bits & RESERVED) throw fault("reserved_flag", at, "sets flag bit 7, which is reserved");
-    if (bits & CODEC) throw fault("codec", at, `uses codec ${bits & CODEC}, and none was agreed on`);
     const max = typeof frameMax === "number" ? frameMax : frameMax();
     if (length + HEADER_BYTES > max) {
       throw fault("too_long", at, `announces ${length} bytes after its header, and may have ${max} in all`);
@@ -108,6 +109,7 @@ export function* decodeFrames(message: Uint8Array, frameMax: number | (() => num
     yield {
       kind: view.getUint8(at),
       flags: bits & SAYS,
+      codec: bits & CODEC,
       stream: view.getUint16(at + 2, true),
       position: high * TWO_32 + view.getUint32(at + 8, true),
       timestamp: stamped ? view.getBigUint64(at + HEADER_BYTES, true) : undefined,

@@ -50,7 +50,16 @@ export const HOLD_MS = 10_000;
 /** Patience of a Close after each step, in milliseconds. */
 export const CLOSE_GRACE_MS = 1000;
 
+/** Output in one packed frame, in bytes: as much as in any. */
+export const PACKED_MAX = 64 << 10;
+
+/** Contexts of packed output that a connection has: those of the streams on which such came last. */
+export const CONTEXTS_MAX = 32;
+
 // ---- The client's own ----
+
+/** Bytes that are unpacked at a time: a thousand times as many come out of them at the most. */
+export const UNPACK_BYTES = 1 << 10;
 
 /** Input kept per session until it is acknowledged, in bytes: a large paste, or an hour of typing into a broken link. */
 export const QUEUE_BYTES_MAX = 2 << 20;

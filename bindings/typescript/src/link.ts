@@ -13,6 +13,7 @@ import { type Pass, proofOf } from "./handshake.js";
 import { CONNECT_MS, FRAME_BEFORE_PROOF_MAX, FRAME_MAX } from "./limits.js";
 import { type Message, type MessageOf, decode, encode } from "./messages.js";
 import { FEATURES, VERSIONS, greaseFeature, greaseFrame } from "./negotiation.js";
+import { CODEC_FEATURES, Unpacking } from "./unpack.js";
 
 /** Who the client was on its last connection. */
 export interface Identity {
@@ -39,6 +40,8 @@ export interface LinkOptions {
   readonly agent: string;
   readonly name: string;
   readonly credit: number;
+  /** Whether output may come packed. */
+  readonly compression: boolean;
   readonly identity: Identity | undefined;
   readonly resume: readonly ResumePoint[];
   /** How often to ask whether the other side lives; the server's own interval where it is shorter. */
@@ -68,6 +71,7 @@ export class Link {
   #hello: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #points = 0;
   #offered: Hello["features"] = new Map();
+  #unpacking: Unpacking | undefined;
   #challenge: { frame: Uint8Array; fields: Challenge } | undefined;
   /** Frames that came while a proof was being computed. */
   #backlog: Frame[] = [];
@@ -152,7 +156,8 @@ export class Link {
 
   #greet(): void {
     const { pass, identity, agent, name, credit, resume } = this.#options;
-    this.#offered = new Map([...FEATURES, greaseFeature(this.#env.random())].map((feature) => [feature, []]));
+    const codecs = this.#options.compression ? CODEC_FEATURES : [];
+    this.#offered = new Map([...FEATURES, ...codecs, greaseFeature(this.#env.random())].map((feature) => [feature, []]));
     const hello: MessageOf<"Hello"> = {
       type: "Hello",
       versions: VERSIONS,
@@ -183,6 +188,7 @@ export class Link {
       const unasked = features.find((feature) => !this.#offered.has(feature));
       if (unasked !== undefined) throw unexpected("a feature was chosen that was not offered");
       this.#challenge = { frame: encodeFrames(frame), fields: message };
+      this.#unpacking = new Unpacking(features);
       this.#phase = "challenged";
     } else if (this.#phase === "challenged" && message.type === "Proof") {
       this.#phase = "proving";
@@ -258,7 +264,7 @@ export class Link {
   #take(frame: Frame): void {
     let message: Message | undefined;
     try {
-      message = decode(frame);
+      message = decode(frame, this.#unpacking);
     } catch (error) {
       if (!(error instanceof ProtocolError) || error.isFatal || this.#phase !== "open") throw error;
       this.#owner.misunderstood(frame.stream, error);

@@ -9,6 +9,7 @@ import { Flags, type Frame } from "./frame.js";
 import { KINDS, type Kind, kindOf, mayStand } from "./kind.js";
 import * as bodies from "./bodies.js";
 import { type Shape, readBody, writeBody } from "./shape.js";
+import { type Unpacking, notAgreed } from "./unpack.js";
 
 export type * from "./bodies.js";
 
@@ -131,12 +132,15 @@ const FLAGGED: { readonly [K in Kind]?: readonly (keyof typeof Flags)[] } = {
 };
 
 /**
- * What `frame` means; `undefined` where it may be skipped, as its type is unknown and marked ignorable.
+ * What `frame` means; `undefined` where it may be skipped, as its type is unknown and marked ignorable. Packed output is understood by a
+ * connection's `unpacking` only, which must see each such frame once, in order.
  *
- * @throws {ProtocolError} `unknown_type`, `place`, `body_not_empty`, `cbor_...` or `shape`; only over the last can a connection go on.
+ * @throws {ProtocolError} `codec`, `packed`, `unknown_type`, `place`, `body_not_empty`, `cbor_...` or `shape`; only over the last can a connection go on.
  */
-export function decode(frame: Frame): Message | undefined {
+export function decode(frame: Frame, unpacking?: Unpacking): Message | undefined {
   const type = kindOf(frame.kind);
+  const isPacked = (frame.codec ?? 0) !== 0;
+  if (isPacked && (type !== "Output" || unpacking === undefined)) throw notAgreed(frame);
   if (type === undefined) {
     if (frame.flags & Flags.ignorable) return undefined;
     throw new ProtocolError("unknown_type", `frame type 0x${frame.kind.toString(16).padStart(2, "0")} is unknown and not marked ignorable`);
@@ -150,7 +154,7 @@ export function decode(frame: Frame): Message | undefined {
   const placed = PLACED[type];
   if (placed !== undefined) message[placed] = frame.position;
   for (const flag of FLAGGED[type] ?? []) message[flag] = (frame.flags & Flags[flag]) !== 0;
-  if (body === "raw") message["bytes"] = frame.body;
+  if (body === "raw") message["bytes"] = isPacked ? unpacking?.unpack(frame) : frame.body;
   if (body === "map") Object.assign(message, readBody(BODIES[type] as Shape<object>, frame.body));
   return message as unknown as Message;
 }

@@ -8,6 +8,7 @@ import { ProtocolError } from "../src/error.js";
 import { Flags, decodeFrames, encodeFrames } from "../src/frame.js";
 import { KINDS, kindOf } from "../src/kind.js";
 import { decode, encode } from "../src/messages.js";
+import { CODEC_FEATURES, Unpacking } from "../src/unpack.js";
 import { golden, hex, unhex } from "./golden.js";
 
 interface Golden {
@@ -84,7 +85,7 @@ describe("malformed frames", () => {
     try {
       for (const frame of decodeFrames(unhex(expected.hex), expected.frame_max)) {
         layer = "message";
-        decode(frame);
+        decode(frame, new Unpacking(CODEC_FEATURES));
         layer = "frame";
       }
     } catch (thrown) {

@@ -62,6 +62,7 @@ const anyFrame: fc.Arbitrary<Frame> = fc.record({
   kind: fc.nat(255),
   flags: fc.nat(15).map((bits) => bits << 3),
   stream: fc.nat(0xffff),
+  codec: fc.nat(3),
   position: fc.maxSafeNat(),
   timestamp: fc.option(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { nil: undefined }),
   body: fc.uint8Array({ maxLength: 100 }),

@@ -14,6 +14,7 @@ import { fileURLToPath } from "node:url";
 const GZIP_MAX = 140 * 1000;
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const fflate = (path) => here(`../../../bindings/typescript/node_modules/fflate/${path}`);
 const xterm = (path) => here(`node_modules/@xterm/${path}`);
 
 const result = await build({
@@ -40,13 +41,16 @@ const result = await build({
     "@xterm/addon-unicode-graphemes": xterm("addon-unicode-graphemes/src/UnicodeGraphemesAddon.ts"),
     "@xterm/addon-web-links": xterm("addon-web-links/src/WebLinksAddon.ts"),
     "@xterm/addon-webgl": xterm("addon-webgl/src/WebglAddon.ts"),
+    fflate: fflate("esm/browser.js"),
     "browser/decorations/OverviewRulerRenderer": here("src/no-ruler.ts"),
     "common/input/UnicodeV6": here("src/no-old-widths.ts"),
+    "vs/base/browser/keyboardEvent": here("src/no-key-events.ts"),
     "vs/base/common/hash": here("src/short-hash.ts"),
     browser: xterm("xterm/src/browser"),
     common: xterm("xterm/src/common"),
     vs: xterm("xterm/src/vs"),
   },
+  plugins: [{ name: "one inflate", setup: ({ onResolve }) => onResolve({ filter: /\/tiny-inflate$/ }, () => ({ path: here("src/one-inflate.ts") })) }],
   // The sources of xterm.js mark what is private by an underscore, and were written for these two.
   mangleProps: /^_[a-zA-Z]/,
   tsconfigRaw: { compilerOptions: { experimentalDecorators: true, useDefineForClassFields: false } },
@@ -94,5 +98,7 @@ async function licences() {
     if (name === "addon-unicode11") continue;
     parts.push(`@xterm/${name} ${version}\n\n${(await readFile(xterm(`${name}/LICENSE`), "utf8")).trim()}\n`);
   }
+  const { version } = JSON.parse(await readFile(fflate("package.json"), "utf8"));
+  parts.push(`fflate ${version}\n\n${(await readFile(fflate("LICENSE"), "utf8")).trim()}\n`);
   return Buffer.from(parts.join(`\n${"-".repeat(80)}\n\n`));
 }

@@ -8,8 +8,14 @@ import { sameBytes } from "../../src/bytes.js";
 import { type Frame, decodeFrames, encodeFrames } from "../../src/frame.js";
 import { type Pass, passOf, proofOf } from "../../src/handshake.js";
 import { type Message, type MessageOf, decode, encode } from "../../src/messages.js";
+import { PACKED_MAX } from "../../src/limits.js";
+import { KINDS } from "../../src/kind.js";
 import { agree, greaseFrame } from "../../src/negotiation.js";
+import { Packer } from "./packer.js";
 import { FakeTerminal, type Program } from "./terminal.js";
+
+/** Output of so many bytes goes packed. */
+const PACKED_LEAST = 16;
 
 /** Before one in so many messages comes a frame that a later version may have, so that the client never forgets how to skip it. */
 const NONSENSE_EVERY = 8;
@@ -49,6 +55,8 @@ export class FakeServer {
   sessions = new Map<number, FakeTerminal>();
   clients = new Map<string, KnownClient>();
   connections = new Set<Connection>();
+  /** Frames of output that went packed. */
+  packed = 0;
   /** How programs begin, by name. */
   programs = new Map<string, () => Program>();
   /** Called with each input frame; an answer refuses it. */
@@ -118,6 +126,8 @@ export class Connection implements Peer {
   #isOver = false;
   #sent = 0;
   #agreed: string[] = [];
+  /** By stream; a stream that is used anew goes on with what came on it before, which its client has as well. */
+  readonly #packers = new Map<number, Packer>();
   /** Messages are judged one after the other, also while a proof is computed. */
   #queue: Promise<void> = Promise.resolve();
   #isBusy = false;
@@ -159,7 +169,22 @@ export class Connection implements Peer {
     this.#sent += 1;
     if (this.#sent % NONSENSE_EVERY === 0) this.#transport.send(encodeFrames({ ...greaseFrame(((this.#sent * 7) % 100) / 100), stream }));
     const stamp = this.#agreed.includes("timestamps") ? timestamp : undefined;
-    this.#transport.send(encodeFrames(encode(stream, message, stamp)));
+    this.sendFrame(this.#packed(encode(stream, message, stamp)));
+  }
+
+  /** Sends what no server should. */
+  sendFrame(frame: Frame): void {
+    this.#transport.send(encodeFrames(frame));
+  }
+
+  /** Output that is not short, packed, where that was agreed on. */
+  #packed(frame: Frame): Frame {
+    if (frame.kind !== KINDS.Output.code || frame.body.length < PACKED_LEAST || frame.body.length > PACKED_MAX || !this.#agreed.includes("deflate")) return frame;
+    const packer = this.#packers.get(frame.stream) ?? new Packer(frame.stream);
+    this.#packers.set(frame.stream, packer);
+    this.#server.packed += 1;
+    const { codec, body } = packer.frame(frame.body);
+    return { ...frame, codec, body };
   }
 
   #take(frame: Frame): void {
@@ -189,7 +214,7 @@ export class Connection implements Peer {
       return this.goodbye("version", { message: "no common version", versions: [version, version], offered: fields.versions });
     }
     this.#hello = { frame, fields };
-    this.#agreed = agree(fields.features, new Map([["timestamps", []], ["viewers", []]]));
+    this.#agreed = agree(fields.features, new Map([["timestamps", []], ["viewers", []], ["deflate", []]]));
     this.#pass = await passOf(token, fields.role, hmac);
     this.#challenge = encodeFrames(
       encode(0, { type: "Challenge", version, nonce: new Uint8Array(randomBytes(32)), instance, features: this.#agreed }),
