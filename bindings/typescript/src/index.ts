@@ -17,6 +17,7 @@ export { cleanPaste, pasteBytes } from "./paste.js";
 export { type Env, type Socket, platformEnv } from "./env.js";
 export { Flags, type Frame, decodeFrames, encodeFrames } from "./frame.js";
 export { type Fields, type Message, type MessageOf, decode, encode } from "./messages.js";
+export { Unpacking } from "./unpack.js";
 export { KINDS, type Kind } from "./kind.js";
 export { type Pass, authorityOf, passOf, passText, proofOf, readPass } from "./handshake.js";
 export type * from "./bodies.js";

@@ -51,7 +51,7 @@ test("the example of its page runs as it stands there, and prints what is promis
     stdin: { contents: code, loader: "ts", resolveDir: fileURLToPath(new URL("../..", import.meta.url)) },
     alias: { "@orchflow/client": join(CLIENT, "src/index.ts") },
     // `ws` is written for `require`, which a module has not.
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+    banner: { js: 'import { createRequire as requires } from "node:module"; const require = requires(import.meta.url);' },
     bundle: true,
     platform: "node",
     format: "esm",
@@ -61,6 +61,25 @@ test("the example of its page runs as it stands there, and prints what is promis
   const { stdout } = await promisify(execFile)(process.execPath, [outfile], { timeout: EXAMPLE_MS_MAX, env: { PATH: process.env["PATH"] } });
   const [, promised] = /console\.log\(shell\.end\); \/\/ (.*)\n/u.exec(example!) ?? [];
   expect(stdout.replaceAll("'", '"')).toBe(`42\r\n\n${promised}\n`);
+});
+
+test("output over a long way comes packed, and is what it was", async () => {
+  const lines = Array.from({ length: 10_000 }, (_, at) => `line ${at + 1} of what a program says\r\n`).join("");
+  const carried: number[] = [];
+  for (const delayMs of [10, 0]) {
+    proxy.delayMs = delayMs;
+    const client = new Client({ url: `ws://${proxy.authority}/ws`, pass: server.pass, WebSocket });
+    client.connect();
+    const before = proxy.carriedDown;
+    const session = client.spawn({ program: "seq", args: ["-f", "line %g of what a program says", "10000"] });
+    const heard = listen(session);
+    await vi.waitFor(() => expect(session.end).toBeDefined(), 10_000);
+    expect(heard.text).toBe(lines);
+    carried.push(proxy.carriedDown - before);
+    client.close();
+  }
+  expect(carried[0]).toBeLessThan(lines.length / 3);
+  console.log(`${lines.length} bytes of output: ${carried[0]} over a long way, ${carried[1]} over a short one`);
 });
 
 test("a session goes on where it was after its link was cut", async () => {

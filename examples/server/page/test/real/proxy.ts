@@ -1,5 +1,6 @@
 /**
- * A way to the server that breaks: WebSocket connections end after so many bytes in either direction, wherever that is in a frame.
+ * A way to the server that breaks: WebSocket connections end after so many bytes in either direction, wherever that is in a frame. Or one
+ * that is long.
  */
 
 import { type AddressInfo, type Server, type Socket, connect, createServer } from "node:net";
@@ -15,6 +16,10 @@ export class CuttingProxy {
   target = 0;
   /** What the next connection may carry; without one, it is never cut. */
   budget: (() => Budget) | undefined;
+  /** How long everything is on its way, in milliseconds. */
+  delayMs = 0;
+  /** Bytes for browsers. */
+  carriedDown = 0;
   /** Connections that were cut. */
   cuts = 0;
   /** Those that ended between the first byte and the last of a frame for the browser. */
@@ -64,13 +69,17 @@ export class CuttingProxy {
       const part = left === undefined ? chunk : chunk.subarray(0, left[way]);
       if (way === "down" && left !== undefined) down.read(part);
       if (left !== undefined) left[way] -= part.length;
-      if (left === undefined || left[way] > 0) {
+      if (way === "down") this.carriedDown += part.length;
+      if (this.delayMs > 0) {
+        setTimeout(() => to.writable && to.write(part), this.delayMs);
+      } else if (left === undefined || left[way] > 0) {
         if (!to.write(part)) {
           from.pause();
           to.once("drain", () => from.resume());
         }
-        return;
-      }
+      } else cut(part, from, to);
+    };
+    const cut = (part: Buffer, from: Socket, to: Socket): void => {
       isCut = true;
       this.cuts += 1;
       if (down.isWithin) this.cutsInFrames += 1;

@@ -3,7 +3,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { decode, decodeFrames } from "@orchflow/client";
+import { Unpacking, decode, decodeFrames } from "@orchflow/client";
 import type { Page } from "playwright-core";
 
 const FRAME_MAX = 1 << 20;
@@ -23,7 +23,8 @@ export class Traffic {
   constructor(page: Page) {
     page.on("websocket", (socket) => {
       this.connections += 1;
-      socket.on("framereceived", ({ payload }) => this.#read(payload));
+      const unpacking = new Unpacking(["deflate"]); // A browser that is slow to prove itself looks far away.
+      socket.on("framereceived", ({ payload }) => this.#read(payload, unpacking));
       socket.on("framesent", ({ payload }) => this.#read(payload));
     });
   }
@@ -33,9 +34,9 @@ export class Traffic {
     return Buffer.concat(this.#chunks).subarray(offset);
   }
 
-  #read(payload: string | Buffer): void {
+  #read(payload: string | Buffer, unpacking?: Unpacking): void {
     for (const frame of decodeFrames(Buffer.from(payload), FRAME_MAX)) {
-      const message = decode(frame);
+      const message = decode(frame, unpacking);
       if (message?.type === "Output") {
         if (message.offset !== this.received) this.faults.push(`output at ${message.offset}, and ${this.received} was due`);
         this.#chunks.push(Buffer.from(message.bytes));
