@@ -6,7 +6,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use orchflow_core::limits::{FRAME_MAX, ITEMS_MAX};
+use orchflow_core::limits::{FRAME_MAX, ITEMS_MAX, PACKED_MAX};
+use orchflow_core::pack::{Codec, Packer, Unpacker};
 use orchflow_core::protocol::frame::{Frame, FrameDecoder, StreamId};
 use orchflow_core::protocol::kind::{Body, Kind};
 use orchflow_core::protocol::message::Message;
@@ -45,6 +46,22 @@ fn lengths_that_are_only_announced_cost_nothing() {
         }
     }
 }
+
+#[test]
+fn a_bomb_is_unpacked_into_what_a_frame_may_hold() {
+    for &codec in Codec::ALL {
+        let bomb = Packer::new(codec).pack(&vec![0; 64 << 20]);
+        let mut unpacker = None;
+        let unpacked = peak(|| {
+            let unpacker = unpacker.insert(Unpacker::new(codec));
+            assert!(unpacker.unpack(&bomb, PACKED_MAX).is_err());
+        });
+        assert!(unpacked <= PACKED_MAX + CONTEXT, "{codec:?}: {unpacked} bytes");
+    }
+}
+
+/// What a context and its output's buffer may have besides a frame's output: deflate's is the largest that Rust allocates.
+const CONTEXT: usize = 64 << 10;
 
 proptest! {
     #[test]

@@ -51,10 +51,10 @@ impl Unpacker {
         let mut bytes = Vec::with_capacity(length + 1); // One more than due, to see what is too long.
         self.inflate(packed, &mut bytes)?;
         self.inflate(&FLUSHED, &mut bytes)?;
-        match bytes.len() {
-            found if found == length => Ok(bytes.into()),
-            found => Err(UnpackError::Length { said: length, found: found.min(length + 1) }),
+        if bytes.len() != length {
+            return Err(UnpackError::Length { said: length, found: bytes.len().min(length + 1) });
         }
+        Ok(bytes.into())
     }
 
     /// Reads all of `packed`, or as much as there is room for.

@@ -14,6 +14,8 @@ fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))] // Three codecs each; the fuzz target `unpack` goes on where these end.
+
     #[test]
     fn every_byte_comes_back_whatever_the_pieces(pieces in pieces()) {
         for &codec in Codec::ALL {

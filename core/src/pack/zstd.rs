@@ -58,9 +58,9 @@ impl Unpacker {
                 return Err(UnpackError::Data(Codec::Zstd)); // The frame ends; ours never does.
             }
         }
-        match bytes.len() {
-            found if found == length && input.pos() == packed.len() => Ok(bytes.into()),
-            found => Err(UnpackError::Length { said: length, found: found.min(length + 1) }),
+        if bytes.len() != length || input.pos() < packed.len() {
+            return Err(UnpackError::Length { said: length, found: bytes.len().min(length + 1) });
         }
+        Ok(bytes.into())
     }
 }

@@ -2,10 +2,12 @@
 //! panics, waits for what does not come, or holds more than it may (the rig says how much). The seeds are fixed, so that a failure
 //! is one for ever; the fuzz targets, which begin from the same frames, go where no dice would.
 
+use orchflow_core::pack::{Codec, Packer};
+use orchflow_core::protocol::message::{Message, Packed};
 use serde_json::Value;
 
 use crate::dice::Dice;
-use crate::rig::{client_takes, decoders_take, messages_take, server_takes};
+use crate::rig::{client_takes, decoders_take, messages_take, on, server_takes, unpackers_take};
 
 /// How many inputs each test makes: a million in all, and fewer where nothing is optimised. The machines prove themselves to
 /// each other anew for each, which takes longest.
@@ -18,10 +20,23 @@ fn golden() -> Vec<Vec<u8>> {
     let files = [include_str!("../../testdata/frames/v1.json"), include_str!("../../testdata/frames/malformed.json")];
     let files = files.map(|file| serde_json::from_str::<Value>(file).unwrap());
     let frames = files.iter().flat_map(|file| file["frames"].as_array().unwrap());
-    let frames: Vec<Vec<u8>> = frames.filter_map(|frame| frame["hex"].as_str()).map(bytes).collect();
+    let mut frames: Vec<Vec<u8>> = frames.filter_map(|frame| frame["hex"].as_str()).map(bytes).collect();
+    frames.extend(packed());
     assert!(frames.len() > 80, "{} golden frames", frames.len());
     frames
 }
+
+/// Packed output that begins its context, of each codec.
+fn packed() -> Vec<Vec<u8>> {
+    let begins = |codec: &Codec| {
+        let (length, data) = (TEXT.len(), Packer::new(*codec).pack(TEXT));
+        let packed = Packed { offset: 0, codec: *codec, begins: true, length, data, replay: false, more: false };
+        on(1, Message::Packed(packed)).to_vec()
+    };
+    Codec::ALL.iter().map(begins).collect()
+}
+
+const TEXT: &[u8] = b"total 24\r\ndrwxr-xr-x 2 user user 4096 Jan  1 12:00 folder\r\ndrwxr-xr-x 2 user user 4096 Jan  1 12:00 other\r\n";
 
 /// The ways to damage a conversation.
 const WAYS: usize = 9;
@@ -95,4 +110,12 @@ fn server_keeps_its_house_whatever_a_guest_says() {
 #[test]
 fn client_keeps_its_books_whatever_its_server_says() {
     play(14, PLAYED, INSIDE, client_takes);
+}
+
+#[test]
+fn damaged_packed_output_comes_to_as_much_as_it_says_or_to_an_error() {
+    let (mut dice, mut used, golden) = (Dice::new(15), [0; WAYS], packed());
+    for _ in 0..DECODED {
+        unpackers_take(&damaged(&golden, 0, &mut dice, &mut used)[1..]);
+    }
 }

@@ -40,10 +40,17 @@ fn noise() -> Vec<u8> {
     bytes
 }
 
+fn random() -> Vec<u8> {
+    let mut bytes = vec![0; 256 << 10];
+    Dice::new(9).fill(&mut bytes);
+    bytes
+}
+
 fn ptys() -> ScriptedPtys {
     ScriptedPtys::new()
         .with("text", Script::new().raw().print(text()).exit(0))
         .with("noise", Script::new().raw().print(noise()).exit(0))
+        .with("random", Script::new().raw().print(random()).exit(0))
         .with("cat", Script::new().raw().cat())
 }
 
@@ -135,6 +142,13 @@ fn what_does_not_shrink_is_soon_left_as_it_is() {
     assert_eq!(net.users[0].screen(stream).bytes, noise());
     let (packed, plain) = outputs(&net);
     assert!(packed > 0 && plain > 2 * packed, "{packed} packed, {plain} not");
+}
+
+#[test]
+fn what_would_grow_goes_as_it_is() {
+    let (net, stream) = seen(program("random"), Features::known(), FAR, Cuts::default());
+    assert_eq!(net.users[0].screen(stream).bytes, random());
+    assert!(matches!(outputs(&net), (0, 1..)), "{:?}", outputs(&net));
 }
 
 #[test]

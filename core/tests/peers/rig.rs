@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use orchflow_core::host::{ConnectionId, Host, HostOptions, LaneId, Started, Terminals};
 use orchflow_core::id::SessionId;
-use orchflow_core::limits::{FRAME_BEFORE_PROOF_MAX, FRAME_MAX, INPUT_ACK_WAIT};
+use orchflow_core::limits::{CONTEXTS_MAX, FRAME_BEFORE_PROOF_MAX, FRAME_MAX, INPUT_ACK_WAIT};
+use orchflow_core::pack::{Recent, Unpacker};
 use orchflow_core::peer::client::{ClientOptions, ClientPeer, Event};
 use orchflow_core::peer::server::{ServerPeer, World};
 use orchflow_core::protocol::frame::{Frame, FrameDecoder, FrameFault, Frames, StreamId};
@@ -167,6 +168,28 @@ pub(crate) fn messages_take(input: &[u8]) {
             }
             Ok(None) => {}
             Err(error) => assert!(!error.to_string().is_empty() && !error.code().as_str().is_empty()),
+        }
+    }
+}
+
+/// Hands packed output among the frames of `input` to the unpackers of their streams: each comes to as many bytes as it was said to, or ends
+/// its context.
+pub(crate) fn unpackers_take(input: &[u8]) {
+    let mut contexts: Recent<StreamId, Option<Unpacker>> = Recent::new(CONTEXTS_MAX);
+    for frame in Frames::new(Bytes::copy_from_slice(input), FRAME_MAX).flatten() {
+        let stream = frame.stream;
+        let Ok(Some(Message::Packed(packed))) = Message::decode(frame) else { continue };
+        let context = contexts.touch(stream);
+        if packed.begins {
+            *context = Some(Unpacker::new(packed.codec));
+        }
+        let Some(unpacker) = context.as_mut().filter(|unpacker| unpacker.codec() == packed.codec) else { continue };
+        match unpacker.unpack(&packed.data, packed.length) {
+            Ok(bytes) => assert_eq!(bytes.len(), packed.length),
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                *context = None;
+            }
         }
     }
 }

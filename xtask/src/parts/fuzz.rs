@@ -77,7 +77,10 @@ fn names(folder: &Path) -> std::io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Writes each golden frame to a file of its own.
+/// Packed output, stream by stream.
+const PACKED: &str = "core/testdata/frames/packed.json";
+
+/// Writes each golden frame to a file of its own, and each stream of packed output.
 fn sow(root: &Path, seeds: &Path) -> std::io::Result<()> {
     fs::create_dir_all(seeds)?;
     for file in GOLDEN {
@@ -86,6 +89,12 @@ fn sow(root: &Path, seeds: &Path) -> std::io::Result<()> {
             let (Some(name), Some(hex)) = (frame["name"].as_str(), frame["hex"].as_str()) else { continue };
             fs::write(seeds.join(name), unhex(hex))?;
         }
+    }
+    let packed: Value = serde_json::from_str(&fs::read_to_string(root.join(PACKED))?)?;
+    for (number, run) in packed["streams"].as_array().into_iter().flatten().enumerate() {
+        let frames = run["frames"].as_array().into_iter().flatten();
+        let bytes: Vec<u8> = frames.filter_map(|frame| frame["frame"].as_str()).flat_map(unhex).collect();
+        fs::write(seeds.join(format!("packed-{number}")), bytes)?;
     }
     Ok(())
 }

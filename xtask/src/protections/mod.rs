@@ -9,6 +9,7 @@ mod host;
 mod input;
 mod memory;
 mod operations;
+mod packing;
 mod readers;
 mod starting;
 mod switch;
@@ -65,6 +66,7 @@ pub(crate) const HAZARDS: &[(u8, &str)] = &[
     (24, "a link breaks, and output is lost, doubled or held up for it"),
     (25, "a link breaks, and input is lost or applied twice"),
     (26, "an operation is carried out twice, out of its order, or for another server"),
+    (27, "packed output comes out as something else, takes memory without bound, or tells what is secret"),
 ];
 
 /// The protections, by what they are about.
@@ -78,6 +80,7 @@ pub(crate) const GROUPS: &[&[Protection]] = &[
     host::LIST,
     wakers::LIST,
     operations::LIST,
+    packing::LIST,
     exactness::LIST,
 ];
 

@@ -70,7 +70,6 @@ impl ServerPeer {
         let mut lane = Lane::new(session, role, policy, guest.credit, start, replay_until);
         lane.gain = (!is_secret).then(Gain::default);
         self.lanes.insert(stream, lane);
-        self.packing.forget(stream);
         let known = world.host.session_mut(session).expect("invariant: only sessions that were looked up are watched");
         known.join(watcher);
         Place { session, role, policy, size: known.size, replies: known.replies(id), title: known.title.clone() }
