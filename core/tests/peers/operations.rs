@@ -355,6 +355,18 @@ fn a_server_that_does_not_know_the_client_is_not_asked_again_and_the_client_says
 }
 
 #[test]
+fn what_was_asked_for_while_the_server_was_started_anew_is_not_asked_of_the_new_one() {
+    let (mut net, user) = net(12);
+    net.cut_user(user);
+    let unsent = ask(&mut net, user, Batch::new([program("late")]));
+    net.restart(ptys());
+    let is_told = |event: &Event| matches!(event, Event::Unanswered { number, .. } if *number == unsent);
+    net.until("word of it", |net| net.users[user].saw(is_told));
+    net.pass(Duration::from_secs(1));
+    assert_eq!(net.server.hub.metrics().sessions, 0, "its sessions are those of the server it was meant for");
+}
+
+#[test]
 fn results_fit_the_frames_that_a_client_takes() {
     let mut options = ClientOptions::new(token().pass(Role::Owner), AUTHORITY);
     options.limits.frame = FRAME_TAKEN_MIN;

@@ -56,8 +56,8 @@ pub(super) const LIST: &[Protection] = &[
         after: "Message::Batch(_) =>",
         code: "resumed || !request.sent && past != Past::Restarted",
         removed: "true",
-        program: SIM,
-        tests: "seed=294",
+        program: PEERS,
+        tests: "operations::what_was_asked_for_while",
     },
     Protection {
         hazards: &[26],
