@@ -116,6 +116,8 @@ fn try_all(work: &Work<'_>, programs: &Programs, times: &BTreeMap<Tests, Duratio
             let tests = (protection.program, protection.tests);
             let mut command = command(programs, tests);
             command.current_dir(work.root).env(SWITCH, number.to_string());
+            // What fails here is meant to: proptest would write it down among the sources.
+            command.env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1");
             let outcome = without(&mut command, number, HANG.max(times[&tests] * HANG_FACTOR));
             tried.lock().unwrap_or_else(PoisonError::into_inner).push((number, outcome));
         }
