@@ -113,6 +113,13 @@ pub const BULK_BYTES: u64 = 2 << 10;
 /// Output that is packed, at the least, in bytes: an echo saves nothing that its header does not cost.
 pub const PACK_LEAST_BYTES: usize = 64;
 
+/// Output that goes packed also where it grows by [`PACK_GROWTH_BYTES`], in bytes: streams of small pieces pay once their context has seen some,
+/// and zstd begins one with a head of its own.
+pub const PACK_SMALL_BYTES: usize = 256;
+
+/// By as much a small piece may grow.
+pub const PACK_GROWTH_BYTES: usize = 24;
+
 /// Bytes that one packed frame may hold once it is unpacked: as much as output is read at a time.
 pub const PACKED_MAX: usize = READ_MAX;
 

@@ -77,21 +77,22 @@ fn as_json(reads: &Reads) -> usize {
 
 /// Frames of output, each packed where a server would.
 fn as_frames(reads: &Reads, codec: Option<Codec>) -> usize {
-    let (mut offset, mut gain, mut packer) = (0, Gain::default(), codec.map(Packer::new));
+    let (mut offset, mut gain, mut packer) = (0, Gain::default(), None);
     let mut frame = |read: &Vec<u8>| {
-        let bytes = Bytes::copy_from_slice(read);
+        let (length, bytes) = (read.len(), Bytes::copy_from_slice(read));
         let plain = Message::Output(Output { offset, bytes, replay: false, more: false });
-        let packed = codec.zip(packer.as_mut()).filter(|_| gain.wants(read.len())).map(|(codec, packer)| {
-            let (length, data) = (read.len(), packer.pack(read));
-            Message::Packed(Packed { offset, codec, begins: offset == 0, length, data, replay: false, more: false })
+        let packed = codec.filter(|_| gain.wants(length)).map(|codec| {
+            let begins = packer.is_none();
+            let data = packer.get_or_insert_with(|| Packer::new(codec)).pack(read);
+            Packed { offset, codec, begins, length, data, replay: false, more: false }
         });
-        let [plain, packed] =
-            [Some(plain), packed].map(|message| message.map(|message| message.into_frame(StreamId::new(1)).encoded_len()));
-        if let Some((plain, packed)) = plain.zip(packed) {
-            gain.handle_packed(plain, packed.min(plain));
-        }
-        offset += read.len() as u64;
-        packed.into_iter().chain(plain).min().unwrap_or_default()
+        let packed = packed.filter(|packed| {
+            let is_sent = gain.handle_packed(length, Packed::HEAD_BYTES + packed.data.len());
+            packer.take_if(|_| !is_sent);
+            is_sent
+        });
+        offset += length as u64;
+        packed.map_or(plain, Message::Packed).into_frame(StreamId::new(1)).encoded_len()
     };
     reads.iter().map(&mut frame).sum()
 }

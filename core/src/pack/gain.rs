@@ -1,6 +1,6 @@
 //! Whether packing one stream pays, by what came of it.
 
-use crate::limits::{GAIN_REST_FIRST_BYTES, GAIN_REST_MAX_BYTES, GAIN_SPAN_BYTES, PACK_LEAST_BYTES};
+use crate::limits::{GAIN_REST_FIRST_BYTES, GAIN_REST_MAX_BYTES, GAIN_SPAN_BYTES, PACK_GROWTH_BYTES, PACK_LEAST_BYTES, PACK_SMALL_BYTES};
 
 /// Judges one stream. Ask [`wants`](Gain::wants) before each piece, and tell what [became](Gain::handle_packed) of it.
 ///
@@ -12,7 +12,7 @@ use crate::limits::{GAIN_REST_FIRST_BYTES, GAIN_REST_MAX_BYTES, GAIN_SPAN_BYTES,
 /// # use orchflow_core::pack::Gain;
 /// let mut gain = Gain::default();
 /// assert!(gain.wants(65_536) && gain.handle_packed(65_536, 9_000));
-/// assert!(gain.wants(65_536) && !gain.handle_packed(65_536, 65_550)); // Give its context up.
+/// assert!(gain.wants(65_536) && !gain.handle_packed(65_536, 65_550)); // Send it as it was, and give the context up.
 /// assert!(!gain.wants(65_536));
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -40,12 +40,14 @@ impl Gain {
         !rests && bytes >= PACK_LEAST_BYTES
     }
 
-    /// So many bytes became so many on the wire. Answers whether to go on; if not, its context can be given up.
+    /// So many bytes became so many on the wire. Answers whether to send them so; if not, they go as they were, and their context, which the
+    /// other end then lacks, is to be given up. A small piece may grow: a context has to begin somewhere.
     pub fn handle_packed(&mut self, before: usize, after: usize) -> bool {
+        let is_sent = after < before || before < PACK_SMALL_BYTES && after <= before + PACK_GROWTH_BYTES;
         self.before += before as u64;
-        self.after += after as u64;
+        self.after += if is_sent { after } else { before } as u64;
         if self.before < GAIN_SPAN_BYTES {
-            return true;
+            return is_sent;
         }
         let pays = self.after * 8 <= self.before * 7;
         if pays {
@@ -55,7 +57,7 @@ impl Gain {
             self.next_rest = (2 * self.next_rest).min(GAIN_REST_MAX_BYTES);
         }
         (self.before, self.after) = (0, 0);
-        pays
+        is_sent && pays
     }
 }
 
@@ -91,9 +93,17 @@ mod tests {
     }
 
     #[test]
+    fn what_grows_goes_as_it_was_unless_it_is_small_and_begins_something() {
+        let mut gain = Gain::default();
+        assert!(gain.handle_packed(PACK_SMALL_BYTES - 1, PACK_SMALL_BYTES - 1 + PACK_GROWTH_BYTES));
+        assert!(!gain.handle_packed(PACK_SMALL_BYTES - 1, PACK_SMALL_BYTES + PACK_GROWTH_BYTES));
+        assert!(!gain.handle_packed(PACK_SMALL_BYTES, PACK_SMALL_BYTES));
+    }
+
+    #[test]
     fn a_few_pieces_decide_nothing_and_a_key_goes_as_it_is() {
         let mut gain = Gain::default();
-        assert!(gain.handle_packed(GAIN_SPAN_BYTES as usize - 1, 1 << 20));
+        assert!(gain.handle_packed(GAIN_SPAN_BYTES as usize - 1, GAIN_SPAN_BYTES as usize - 2));
         assert!(gain.wants(PACK_LEAST_BYTES) && !gain.wants(PACK_LEAST_BYTES - 1));
     }
 }

@@ -10,6 +10,7 @@ use orchflow_core::hub::serve::{Framing, Table};
 use orchflow_core::peer::client::{ClientOptions, ClientPeer, Event};
 use orchflow_core::protocol::frame::StreamId;
 use orchflow_core::protocol::message::{Credit, Spawn};
+use orchflow_core::protocol::negotiation::Features;
 use orchflow_core::protocol::token::Role;
 use orchflow_core::pty::Command;
 use orchflow_core::pty::scripted::{Script, ScriptedPtys, flood_byte};
@@ -99,6 +100,7 @@ impl Model {
         let mut server = Server::over(hub, ptys, table, HostOptions::default(), Dice::new(1));
         let mut options = ClientOptions::new(token().pass(Role::Owner), AUTHORITY);
         options.limits.credit = Credit::new(credit);
+        options.features = Features::known().without_codecs(); // The link carries as many bytes as the program says.
         let id = server.accept(Framing::Messages);
         let mut model = Model {
             link,

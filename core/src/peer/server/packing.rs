@@ -50,7 +50,7 @@ impl Packing {
 }
 
 impl ServerPeer {
-    /// `output` as it goes out on `stream`, which is never longer than it is.
+    /// `output` as it goes out on `stream`.
     pub(super) fn output_frame(&mut self, stream: StreamId, output: Output, moment: Option<Time>, permits: &Permit) -> Frame {
         match self.pack(stream, &output, permits) {
             Some(packed) => Message::Packed(packed).stamped(stream, moment),
@@ -67,12 +67,11 @@ impl ServerPeer {
             return None;
         }
         let packed = self.packing.pack(stream, codec, output, permits)?;
-        let after = Packed::HEAD_BYTES + packed.data.len();
-        let goes_on = gain.handle_packed(before, after.min(before));
-        if !goes_on || after >= before {
+        let is_sent = gain.handle_packed(before, Packed::HEAD_BYTES + packed.data.len());
+        if !is_sent {
             self.packing.forget(stream);
         }
-        (after < before).then_some(packed)
+        is_sent.then_some(packed)
     }
 }
 
