@@ -12,11 +12,13 @@ import { type RealServer, startServer } from "./server.js";
 import { drawWithElements, eventually, line, openShell, prompt, scrollback, typed } from "./terminal.js";
 import { Traffic, md5 } from "./traffic.js";
 
-const LINES = 200_000;
+const LINES = 400_000;
 /** How many of them the terminal holds at least. */
 const KEPT = 9_900;
 const TYPED = 80;
 const CUTS_LEAST = 20;
+/** Fewer than of all cuts: a page that was slow to prove itself is sent packed output, whose frames are short. */
+const CUTS_IN_FRAMES_LEAST = 3;
 
 /** Prints and listens at once; ends when both are done, so that the prompt comes last. */
 const BOTH = `
@@ -85,6 +87,8 @@ function* budgets(): Generator<{ down: number; up: number }, never> {
   for (;;) yield { down: next(300, 160_000), up: next(900, 3000) };
 }
 
+const isCutEnough = (): boolean => proxy.cuts >= CUTS_LEAST && proxy.cutsInFrames >= CUTS_IN_FRAMES_LEAST;
+
 const numbered = (from: number, to: number): string[] => Array.from({ length: to - from + 1 }, (_, index) => String(from + index));
 
 test("what is printed and what is typed come once and in order over a link that is cut again and again", { timeout: 90_000 }, async () => {
@@ -99,13 +103,13 @@ test("what is printed and what is typed come once and in order over a link that 
   await page.keyboard.press("Enter");
   // What is typed before the shell has handed the terminal over would still get the shell's line ends.
   await eventually(() => expect(traffic.from(from).toString("latin1")).toContain("1\r\n2\r\n"));
-  for (let number = 1; number <= TYPED || proxy.cuts < CUTS_LEAST; number += 1) await line(page, `line-${number}`);
+  for (let number = 1; number <= TYPED || (!isCutEnough() && number <= 5 * TYPED); number += 1) await line(page, `line-${number}`);
   await line(page, "end");
   proxy.budget = undefined;
   await prompt(page);
   console.log(`${proxy.cuts} cuts, ${proxy.cutsInFrames} of them inside a frame, over ${traffic.connections} connections`);
   expect(proxy.cuts).toBeGreaterThanOrEqual(CUTS_LEAST);
-  expect(proxy.cutsInFrames).toBeGreaterThanOrEqual(3);
+  expect(proxy.cutsInFrames).toBeGreaterThanOrEqual(CUTS_IN_FRAMES_LEAST);
 
   const stored = (await readFile(join(server.home, "typed"), "utf8")).trimEnd().split("\n");
   expect(stored).toEqual(numbered(1, stored.length).map((number) => `line-${number}`));
