@@ -129,7 +129,7 @@ pub const CONTEXTS_MAX: usize = 32;
 /// Contexts that a server packs with, of all its connections: 95 MiB at the most. What finds none goes as it is.
 pub const PACKERS_MAX: usize = 256;
 
-/// Round trip from which output is packed, as the handshake takes. A client that is nearer mostly has a link that is as quick as packing (some
+/// Round trip from which output is packed, as the handshake takes and no acknowledgement disproves. A client that is nearer mostly has a link that is as quick as packing (some
 /// 200 MB/s, and a quarter of that in a browser), and others wait for their turn meanwhile.
 pub const PACK_FROM: Duration = Duration::from_millis(5);
 

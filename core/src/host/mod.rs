@@ -59,7 +59,7 @@ pub struct HostOptions {
     pub sizes: SizePolicy,
     /// How long a session that has ended can still be watched, after the last who did so left.
     pub ended_kept: Duration,
-    /// Round trip of the handshake from which a client's output is packed; `Duration::MAX`: never.
+    /// Round trip of the handshake, and of output since, from which a client's output is packed; `Duration::MAX`: never.
     pub pack_from: Duration,
     /// Software and version, for the other side's logs.
     pub agent: String,

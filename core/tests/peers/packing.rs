@@ -126,6 +126,26 @@ fn nothing_is_packed_for_who_is_near_or_did_not_offer_it_or_watches_what_is_secr
 }
 
 #[test]
+fn who_turns_out_to_be_near_is_sent_output_as_it_is() {
+    let (mut net, user) = (Net::new(ptys(), Framing::Messages, 1), user(Features::known()));
+    net.latency = FAR;
+    let user = net.join(user);
+    let stream = net.spawn(user, "cat");
+    let line = "some words that are long enough to be packed, and come again and again\n";
+    let mut echo = |net: &mut Net, rounds: usize| {
+        net.users[user].client.write(stream, line).unwrap();
+        net.until("echo", |net| net.users[user].screen(stream).bytes == line.repeat(rounds).as_bytes());
+        net.pass(Duration::from_secs(1)); // It is acknowledged.
+        outputs(net)
+    };
+    assert_eq!(echo(&mut net, 1), (1, 0));
+    net.latency = Duration::from_millis(1);
+    assert_eq!(echo(&mut net, 2), (2, 0), "nothing has shown that the way is short");
+    assert_eq!(echo(&mut net, 3), (2, 1));
+    assert_eq!(echo(&mut net, 4), (2, 2));
+}
+
+#[test]
 fn a_server_that_is_told_never_to_pack_does_not() {
     let options = HostOptions { pack_from: Duration::MAX, ..HostOptions::default() };
     let mut net = Net::with(ptys(), Framing::Messages, options, 1);

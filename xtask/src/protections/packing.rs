@@ -31,6 +31,16 @@ pub(super) const LIST: &[Protection] = &[
     },
     Protection {
         hazards: &[27],
+        name: "who only looked far away is found out",
+        file: "core/src/peer/server/streams.rs",
+        after: "let lags = lane.lags(end); if",
+        code: "is_near",
+        removed: "is_near && false",
+        program: PEERS,
+        tests: "packing::who_turns_out",
+    },
+    Protection {
+        hazards: &[27],
         name: "what would grow goes as it is",
         file: "core/src/pack/gain.rs",
         after: "let is_sent =",

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::ServerPeer;
+use super::{ServerPeer, State};
 use crate::limits::{CONTEXTS_MAX, PACKED_MAX, PACKERS_MAX};
 use crate::pack::{Codec, Packer, Recent};
 use crate::protocol::frame::{Frame, StreamId};
@@ -50,6 +50,14 @@ impl Packing {
 }
 
 impl ServerPeer {
+    /// Something was rendered so soon that its client cannot be far away: the handshake took long because somebody was busy.
+    pub(super) fn pack_no_more(&mut self) {
+        if let State::Inside(guest) = &mut self.state {
+            guest.codec = None;
+        }
+        self.packing = Packing::new();
+    }
+
     /// `output` as it goes out on `stream`.
     pub(super) fn output_frame(&mut self, stream: StreamId, output: Output, moment: Option<Time>, permits: &Permit) -> Frame {
         match self.pack(stream, &output, permits) {

@@ -297,14 +297,20 @@ impl ServerPeer {
 
     pub(super) fn acknowledge(&mut self, stream: StreamId, rendered: u64, world: &mut World<'_>) {
         let id = self.lane_id(stream);
+        let mut is_near = false;
         // One that crossed the stream's end on the way means nothing.
         if let Some(lane) = self.lanes.get_mut(&stream) {
             world.terminals.ack(id, lane.handle_rendered(rendered, world.now));
             if let Some(took) = lane.take_round_trip(world.now) {
                 world.host.metrics.hop(Hop::Render, took);
+                is_near = took < world.host.options.pack_from;
             }
             let end = world.terminals.range(lane.session).end;
-            if lane.lags(end) {
+            let lags = lane.lags(end);
+            if is_near {
+                self.pack_no_more();
+            }
+            if lags {
                 self.skip(stream, GapReason::Resync, world);
             }
         }
