@@ -132,7 +132,7 @@ fn who_turns_out_to_be_near_is_sent_output_as_it_is() {
     let user = net.join(user);
     let stream = net.spawn(user, "cat");
     let line = "some words that are long enough to be packed, and come again and again\n";
-    let mut echo = |net: &mut Net, rounds: usize| {
+    let echo = |net: &mut Net, rounds: usize| {
         net.users[user].client.write(stream, line).unwrap();
         net.until("echo", |net| net.users[user].screen(stream).bytes == line.repeat(rounds).as_bytes());
         net.pass(Duration::from_secs(1)); // It is acknowledged.
