@@ -142,18 +142,18 @@ pub const GAIN_REST_FIRST_BYTES: u64 = 256 << 10;
 /// The same at most.
 pub const GAIN_REST_MAX_BYTES: u64 = 16 << 20;
 
-/// How hard deflate tries, of 9. The recordings in `core/testdata/recordings` become 4.1 times smaller, read by read (group `compress` in the
-/// benches); with the next level 4.8 times, in three times the time, while others wait.
+/// How hard deflate tries, of 9. The recordings in `core/testdata/recordings` become 4.2 times smaller, read by read (group `compress` in the
+/// benches); with the next level 4.8 times, in more than three times the time, while others wait.
 pub const DEFLATE_LEVEL: u32 = 1;
 
-/// What deflate packs with, 2 to this, in bytes: the most there is. With half of it, 3.9 times, and 315 KiB instead of 380.
+/// What deflate packs with, 2 to this, in bytes: the most there is. With half of it, 4.1 times, and 315 KiB instead of 380.
 pub const DEFLATE_WINDOW_BITS: u8 = 15;
 
-/// What LZ4 packs with, in bytes. All of it is looked through for every piece: twice as much takes half as long again, for 3.4 times smaller
+/// What LZ4 packs with, in bytes. All of it is looked through for every piece: twice as much takes a third to a half longer, for 3.4 times smaller
 /// instead of 3.3.
 pub const LZ4_HISTORY_BYTES: usize = 8 << 10;
 
-/// How hard zstd tries: 5.1 times smaller; with 3, 5.3 times in a sixth more time.
+/// How hard zstd tries: 4.7 times smaller; with 3, 5.0 times in up to a sixth more time.
 pub const ZSTD_LEVEL: i32 = 1;
 
 /// What zstd packs with, 2 to this, in bytes; a receiver takes no more. A context has 376 KiB with it, 584 with twice as much.

@@ -61,6 +61,9 @@ impl<'a> Work<'a> {
     /// Runs `command`, which must succeed, and returns its standard output.
     pub(crate) fn ask(&mut self, command: Command) -> Result<String, Stop> {
         let ran = self.start(command, Streams::Apart, self.until, |_| false)?;
+        if !ran.end.is_success() {
+            self.log.push_str(&ran.output); // What it could not do, it may have said there.
+        }
         self.must_succeed(&ran)?;
         Ok(ran.output)
     }

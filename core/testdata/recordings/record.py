@@ -19,29 +19,34 @@ keys = json.load(open(sys.argv[4])) if split > 4 else []
 
 pid, fd = pty.fork()
 if pid == 0:
+    fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
     os.environ.update(TERM="xterm-256color", USER="user", LANG="C.UTF-8", LC_ALL="C.UTF-8")
     os.execvp(sys.argv[split + 1], sys.argv[split + 1 :])
-fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
 
 decoder = codecs.getincrementaldecoder("utf-8")("replace")
 begun, reads = time.time(), []
 due = begun + 1
+
+
+def hold(data, final=False):
+    text = decoder.decode(data, final)
+    if text:
+        reads.append([round(time.time() - begun, 6), "o", text])
+
+
 while True:
     if keys and time.time() >= due:
         os.write(fd, keys.pop(0).encode())
         due = time.time() + 0.12
-    ready, _, _ = select.select([fd], [], [], max(0, due - time.time()) if keys else 5)
+    ready, _, _ = select.select([fd], [], [], max(0, due - time.time()) if keys else None)
     if not ready:
-        if keys:
-            continue
-        break
+        continue
     try:
         data = os.read(fd, 65536)
     except OSError:  # Linux says EIO at the end.
         break
-    text = decoder.decode(data)
-    if text:
-        reads.append([round(time.time() - begun, 6), "o", text])
+    hold(data)
+hold(b"", final=True)
 os.waitpid(pid, 0)
 
 with open(out, "w") as file:
