@@ -1,11 +1,12 @@
 //! The project's own commands: `cargo xtask test` runs what CI runs, `cargo xtask bench` measures, `cargo xtask sim`
-//! plays the simulation.
+//! plays the simulation, `cargo xtask header` writes the C header.
 //!
 //! Deliberately absent: anything a person must set up first. A part that lacks its tool installs it or says
 //! what to install.
 
 mod bench;
 mod guard;
+mod header;
 mod help;
 mod parts;
 mod protections;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     match args.as_slice() {
         ["test", parts @ ..] => test::test(root(), parts),
         ["bench", flags @ ..] => bench::bench(root(), flags),
+        ["header"] => header::header(root()),
         ["sim", args @ ..] => sim::sim(root(), args),
         [guard::COMMAND, command @ ..] => guard::guard(command),
         [] | ["help" | "--help" | "-h"] => help::help(),

@@ -4,10 +4,12 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Waker;
 use std::thread;
 
 use super::clock::Clock;
 use super::core::Core;
+use super::events::Events;
 use super::{Hub, Inner};
 use crate::limits::{POOL_BYTES, POOL_MIN, SESSIONS_MAX};
 use crate::metrics::ErrorKind;
@@ -49,6 +51,7 @@ pub struct HubBuilder {
     backend: Option<Arc<dyn PtyBackend>>,
     manual_clock: bool,
     events: bool,
+    waker: Option<Waker>,
 }
 
 impl HubBuilder {
@@ -70,6 +73,12 @@ impl HubBuilder {
     /// Tells [events](Hub::next_event). The host takes them all, or finds the descriptor readable for ever.
     pub fn events(self) -> Self {
         HubBuilder { events: true, ..self }
+    }
+
+    /// Tells events, and wakes `waker` whenever some begin to wait: for a host that cannot watch a descriptor. It is woken on any thread, with no
+    /// lock held.
+    pub fn events_waker(self, waker: Waker) -> Self {
+        HubBuilder { events: true, waker: Some(waker), ..self }
     }
 
     /// A hub that its host drives.
@@ -96,7 +105,8 @@ impl HubBuilder {
     fn core(self) -> io::Result<Core> {
         self.options.check()?;
         let clock = if self.manual_clock { Clock::manual() } else { Clock::Monotonic };
-        Core::new(self.options, self.backend.unwrap_or_else(|| Arc::new(UnixPtys)), clock, self.events)
+        let events = Events::new(self.events, self.waker)?;
+        Core::new(self.options, self.backend.unwrap_or_else(|| Arc::new(UnixPtys)), clock, events)
     }
 }
 

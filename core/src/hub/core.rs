@@ -73,13 +73,13 @@ pub(super) struct Place<'a> {
 }
 
 impl Core {
-    pub(super) fn new(options: HubOptions, backend: Arc<dyn PtyBackend>, clock: Clock, told: bool) -> io::Result<Self> {
+    pub(super) fn new(options: HubOptions, backend: Arc<dyn PtyBackend>, clock: Clock, events: Events) -> io::Result<Self> {
         let metrics = Arc::new(Metrics::new());
         metrics.pool_limit(options.pool_bytes);
         Ok(Core {
             poller: Arc::new(Poller::new()?),
             clock,
-            events: Events::new(told)?,
+            events,
             quiet: Mutex::new(1),
             metrics,
             backend,

@@ -3,9 +3,9 @@
 //! Only a hub that was asked to tells events: a host that takes none must not find its descriptor readable for ever.
 //! Bounded by what can be open at once: events of a session nobody holds are dropped, and of a session, each kind of event waits at most once (a later resize
 //! takes the place of an earlier one), and dropped input, of which every range matters, up to [`DROPPED_MAX`]
-//! ranges; then the session refuses input that would drop more.
+//! ranges; then the session refuses input that would drop more. What a host posts for itself waits beside them, each number at most once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::mem::discriminant;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -28,23 +28,29 @@ pub(super) struct Events {
     queue: Mutex<Queue>,
     flag: OwnedFd,
     told: bool,
+    /// Woken whenever something begins to wait.
+    host: Option<Waker>,
     opener: Opener,
 }
 
 #[derive(Default)]
 struct Queue {
     events: VecDeque<Event>,
+    /// What the host has posted, in order and once each.
+    posts: VecDeque<u64>,
+    posted: BTreeSet<u64>,
     /// How many of each session wait.
     waiting: BTreeMap<SessionId, usize>,
     tasks: Waiters,
 }
 
 impl Events {
-    /// No events yet; `told` says whether there will be.
-    pub(super) fn new(told: bool) -> io::Result<Self> {
+    /// No events yet; `told` says whether there will be, and `host` is woken when they begin to wait.
+    pub(super) fn new(told: bool, host: Option<Waker>) -> io::Result<Self> {
         Ok(Events {
             queue: Mutex::default(),
             told,
+            host,
             opener: Opener::new(),
             flag: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
         })
@@ -61,17 +67,48 @@ impl Events {
             return;
         }
         let mut queue = self.queue.lock();
-        let was_empty = queue.events.is_empty();
+        let was_empty = queue.is_empty();
         for kind in kinds {
             queue.push(Event { session, kind });
         }
-        if was_empty && !queue.events.is_empty() {
-            // It can only fail when the counter is full, and then it is readable.
-            let _full = rustix::io::write(&self.flag, &1u64.to_ne_bytes());
+        if was_empty && !queue.is_empty() {
+            self.raise_flag(wakes);
         }
         if !queue.events.is_empty() {
             queue.tasks.take(wakes);
         }
+    }
+
+    /// Adds a number of the host's own, unless it waits already.
+    pub(super) fn post(&self, number: u64, wakes: &mut Wakes) {
+        if !self.told || self.opener.is_forked() {
+            return;
+        }
+        let mut queue = self.queue.lock();
+        let was_empty = queue.is_empty();
+        if queue.posted.insert(number) {
+            queue.posts.push_back(number);
+        }
+        if was_empty {
+            self.raise_flag(wakes);
+        }
+    }
+
+    pub(super) fn next_post(&self) -> Option<u64> {
+        let mut queue = self.queue.lock();
+        if queue.posts.is_empty() || self.opener.is_forked() {
+            return None;
+        }
+        let number = queue.posts.pop_front()?;
+        queue.posted.remove(&number);
+        self.lower_flag_if_empty(&queue);
+        Some(number)
+    }
+
+    fn raise_flag(&self, wakes: &mut Wakes) {
+        // It can only fail when the counter is full, and then it is readable.
+        let _full = rustix::io::write(&self.flag, &1u64.to_ne_bytes());
+        self.host.iter().for_each(|host| wakes.push(host.clone()));
     }
 
     /// Drops what waits of a session that nobody holds any more.
@@ -84,7 +121,7 @@ impl Events {
     }
 
     fn lower_flag_if_empty(&self, queue: &Queue) {
-        if queue.events.is_empty() {
+        if queue.is_empty() {
             let _empty = rustix::io::read(&self.flag, &mut [0u8; 8]);
         }
     }
@@ -124,6 +161,10 @@ impl Events {
 }
 
 impl Queue {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.posts.is_empty()
+    }
+
     fn push(&mut self, event: Event) {
         let waiting = self.waiting.entry(event.session).or_default();
         if *waiting > 0 && self.events.iter_mut().rev().any(|earlier| merge(earlier, &event)) {
@@ -164,7 +205,7 @@ mod tests {
     use crate::size::Size;
 
     fn taken(kinds: &[EventKind]) -> Vec<EventKind> {
-        let events = Events::new(true).unwrap();
+        let events = Events::new(true, None).unwrap();
         for kind in kinds {
             events.push(SessionId::from_raw(1), [*kind], &mut Wakes::new());
         }
@@ -185,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_waits_of_a_session_nobody_holds_is_dropped() {
-        let events = Events::new(true).unwrap();
+        let events = Events::new(true, None).unwrap();
         events.push(SessionId::from_raw(1), [EventKind::Output], &mut Wakes::new());
         events.push(SessionId::from_raw(2), [EventKind::InputReady], &mut Wakes::new());
         events.purge(SessionId::from_raw(1));
@@ -194,15 +235,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_host_posts_waits_once_and_in_order() {
+        let events = Events::new(true, None).unwrap();
+        for number in [7, 3, 7] {
+            events.post(number, &mut Wakes::new());
+        }
+        assert_eq!([events.next_post(), events.next_post(), events.next_post()], [Some(7), Some(3), None]);
+        events.post(7, &mut Wakes::new());
+        assert_eq!(events.next_post(), Some(7));
+    }
+
+    #[test]
     fn a_hub_that_was_not_asked_to_tells_nothing() {
-        let events = Events::new(false).unwrap();
+        let events = Events::new(false, None).unwrap();
         events.push(SessionId::from_raw(1), [EventKind::Output], &mut Wakes::new());
         assert_eq!(events.pop(), None);
     }
 
     #[test]
     fn sessions_do_not_merge_with_each_other() {
-        let events = Events::new(true).unwrap();
+        let events = Events::new(true, None).unwrap();
         events.push(SessionId::from_raw(1), [EventKind::Output], &mut Wakes::new());
         events.push(SessionId::from_raw(2), [EventKind::Output], &mut Wakes::new());
         assert_eq!((events.waiting(SessionId::from_raw(1)), events.waiting(SessionId::from_raw(2))), (1, 1));

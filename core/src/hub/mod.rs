@@ -51,6 +51,7 @@ mod next_event;
 mod opener;
 mod panics;
 mod poller;
+mod poster;
 mod quiet;
 mod reader;
 pub mod serve;
@@ -72,6 +73,7 @@ pub use builder::{HubBuilder, HubOptions};
 pub use emptied::Emptied;
 pub use faces::{Outputs, SessionIo};
 pub use next_event::NextEvent;
+pub use poster::Poster;
 pub use reader::{Output, Reader};
 pub use session::{Exited, Session};
 pub use sleep::Sleep;
@@ -178,6 +180,16 @@ impl Hub {
     /// descriptor stays readable, so take them all.
     pub fn next_event(&self) -> Option<Event> {
         self.inner.core.events.pop()
+    }
+
+    /// By which the host tells itself something, from any thread. Only a hub [made to tell events](HubBuilder::events) shows it.
+    pub fn poster(&self) -> Poster {
+        Poster::new(&self.inner.core)
+    }
+
+    /// Takes the next number that was [posted](Poster::post), if one waits.
+    pub fn next_post(&self) -> Option<u64> {
+        self.inner.core.events.next_post()
     }
 
     /// Completes with the next event. Of several tasks that wait, one gets it. Events of a session whose last

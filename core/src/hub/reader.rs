@@ -62,6 +62,18 @@ impl Reader {
         self.told(read)
     }
 
+    /// Takes at most `max` bytes of what is there, if anything, and does not say that what was taken before has been dealt with, also where this is
+    /// an owner's: that is said by [`ack`](Reader::ack), and until then it counts as debt.
+    pub fn try_take(&mut self, max: usize) -> Option<Output> {
+        let read = self.ring_mut().try_read(max);
+        self.told(read)
+    }
+
+    /// Has `waker` woken once there is something to read, unless there is already: then answers `true`, and wakes nobody.
+    pub fn park(&mut self, waker: &Waker) -> bool {
+        self.ring_mut().park(waker)
+    }
+
     /// Takes what is there, or has the task woken when there is something.
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Output> {
         self.poll_read_some(cx, READ_MAX)

@@ -28,7 +28,7 @@ use crate::protocol::message::{ErrorCode, Goodbye, InstanceId};
 use crate::protocol::token::Token;
 use crate::pty::Command;
 use crate::resilience::{BreakerState, Force};
-use crate::session::SessionOptions;
+use crate::session::{Event, SessionOptions};
 use crate::time::Time;
 use guarded::{Guarded, Wakers};
 pub use link::Farewell;
@@ -155,20 +155,38 @@ impl Service {
     }
 
     /// Tells connections what happens to sessions, carries out operations, and lets go of sessions that ended long ago. Await it once,
-    /// beside the connections; it does not end.
+    /// beside the connections; it does not end. It takes the hub's events: a host that wants them too has [`run_untold`](Service::run_untold).
     pub async fn run(&self) {
         let hub = &self.shared.hub;
         let mut event = Box::pin(hub.event());
+        let listen = |cx: &mut Context<'_>, state: &mut State| {
+            while let Poll::Ready(told) = event.as_mut().poll(cx) {
+                state.handle_event(&told, hub.now());
+                event.set(hub.event());
+            }
+        };
+        self.run_with(listen).await;
+    }
+
+    /// The same for a host that takes the hub's events by itself, and [hands them over](Service::handle_event).
+    pub async fn run_untold(&self) {
+        self.run_with(|_, _| {}).await;
+    }
+
+    /// Something happened to a session of the hub, be it one of this service's or not.
+    pub fn handle_event(&self, event: &Event) {
+        self.shared.state.lock().handle_event(event, self.shared.hub.now());
+    }
+
+    async fn run_with(&self, mut listen: impl FnMut(&mut Context<'_>, &mut State)) {
+        let hub = &self.shared.hub;
         let mut sleep: Option<Pin<Box<Sleep>>> = None;
         let mut wakers = Wakers::default();
         poll_fn(|cx| {
             let waker = wakers.of(cx.waker(), &self.shared.state);
             let cx = &mut Context::from_waker(waker);
             let mut state = self.shared.state.lock();
-            while let Poll::Ready(told) = event.as_mut().poll(cx) {
-                state.handle_event(&told, hub.now());
-                event.set(hub.event());
-            }
+            listen(cx, &mut state);
             loop {
                 state.forget_ended(hub.now());
                 if state.turn(None, hub.now()) {
@@ -252,7 +270,7 @@ impl State {
         Some(result)
     }
 
-    fn handle_event(&mut self, event: &crate::session::Event, now: Time) {
+    fn handle_event(&mut self, event: &Event, now: Time) {
         self.host.handle_event(event.session, &event.kind, &mut self.table, now);
         self.turn(None, now);
     }
