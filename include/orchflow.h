@@ -1656,13 +1656,6 @@ OrchStatus orch_hub_advance(struct OrchHub *hub, uint64_t ns);
  */
 OrchStatus orch_hub_sessions(const struct OrchHub *hub, size_t *out);
 
-#if defined(ORCH_TEST_PANICS)
-/**
- * Panics, so that a test sees what comes of it.
- */
-OrchStatus orch_hub_panic(struct OrchHub *hub);
-#endif
-
 /**
  * Takes the next event. As long as events wait, the descriptor stays readable: take them until ORCH_AGAIN.
  *

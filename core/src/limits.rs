@@ -54,6 +54,10 @@ pub const DRAIN_QUIET: Duration = Duration::from_millis(100);
 /// After the process is gone: how long an orphan that keeps talking is listened to.
 pub const DRAIN_MAX: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether a process has ended, where the system has no descriptors for processes: a fifth of what a person notices, for
+/// fifty wake-ups a second and session.
+pub const LOOK_EVERY: Duration = Duration::from_millis(20);
+
 /// Each step of the close ladder (hang-up, terminate, kill) waits this long for the processes to go.
 pub const CLOSE_GRACE: Duration = Duration::from_secs(1);
 

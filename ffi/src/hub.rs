@@ -136,6 +136,9 @@ impl Wake for Host {
 
 impl Drop for HubHandle {
     fn drop(&mut self) {
+        if self.objects.is_forked() {
+            return; // The threads are not here, and locks may be held for ever.
+        }
         self.tasks.stop();
         self.objects.close();
         self.hub.close();

@@ -29,6 +29,8 @@ pub(crate) struct Tasks {
 #[derive(Default)]
 struct Queue {
     ready: VecDeque<Arc<Task>>,
+    /// Those that may not have ended. What they wait for holds them, and they hold what they wait for.
+    all: Vec<Weak<Task>>,
     stopped: bool,
 }
 
@@ -59,7 +61,14 @@ impl Tasks {
             }
         }
         let task = Task { tasks: Arc::downgrade(self), job: Mutex::new(Some(Box::pin(future))), queued: AtomicBool::new(false) };
-        Arc::new(task).wake();
+        let task = Arc::new(task);
+        let mut queue = self.queue.lock();
+        if queue.all.len() == queue.all.capacity() {
+            queue.all.retain(|task| task.strong_count() > 0); // As often as it would have to grow.
+        }
+        queue.all.push(Arc::downgrade(&task));
+        drop(queue);
+        task.wake();
         Ok(())
     }
 
@@ -94,16 +103,20 @@ impl Tasks {
         }
     }
 
-    /// Runs nothing any more, and drops what waits.
+    /// Runs nothing any more, and drops all tasks.
     pub(crate) fn stop(&self) {
         let mut queue = self.queue.lock();
         queue.stopped = true;
-        let waiting = std::mem::take(&mut queue.ready);
+        let (waiting, all) = (std::mem::take(&mut queue.ready), std::mem::take(&mut queue.all));
         drop(queue);
-        drop(waiting);
         self.changed.notify_all();
         if let Some(thread) = self.thread.lock().take() {
             let _it_panicked = thread.join();
+        }
+        drop(waiting);
+        for task in all.iter().filter_map(Weak::upgrade) {
+            let job = task.job.lock().take();
+            drop(job); // With no lock held, for it wakes others.
         }
     }
 }

@@ -18,9 +18,11 @@ static void the_descriptor_is_silent_while_nothing_happens(void)
     Heard heard = {0};
     heard.session = spawn_script(hub, "echo ready; sleep 100", &heard);
     until_text(hub, &heard, "ready");
-    CHECK(!is_readable(hub));
-    ANSWERS(ORCH_OK, orch_hub_dispatch(hub, 0));
-    ANSWERS(ORCH_TIMED_OUT, orch_hub_wait(hub, 1000 * 1000));
+    if (has_pidfds()) {
+        CHECK(!is_readable(hub));
+        ANSWERS(ORCH_OK, orch_hub_dispatch(hub, 0));
+        ANSWERS(ORCH_TIMED_OUT, orch_hub_wait(hub, 1000 * 1000));
+    }
     size_t sessions;
     OK(orch_hub_sessions(hub, &sessions));
     CHECK(sessions == 1);

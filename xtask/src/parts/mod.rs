@@ -1,6 +1,7 @@
 //! The parts of `cargo xtask test`, in the order they run: cheap ones first.
 
 mod bench;
+mod c;
 mod deny;
 mod docs;
 mod examples;
@@ -62,6 +63,8 @@ pub(crate) const PARTS: &[Part] = &[
     Part { name: "asan", about: "the ring's tests under AddressSanitizer (nightly)", needs: &["core/src/ring"], minutes_max: MINUTES_COLD, run: unsafety::asan },
     Part { name: "valgrind", about: "no leak and no bad access in the spawner, the ring and the lives of sessions", needs: &["core/tests/leaks.rs"], minutes_max: MINUTES, run: unsafety::valgrind },
     Part { name: "fuzz", about: "a short while of each fuzz target (nightly, cargo-fuzz)", needs: &[fuzz::MANIFEST], minutes_max: MINUTES_FUZZ, run: fuzz::fuzz },
+    Part { name: "header", about: "the C header is up to date, compiles alone and documents every function", needs: &["include/orchflow.h"], minutes_max: MINUTES, run: c::header },
+    Part { name: "c", about: "the tests in C and C++, as they are, under sanitizers and under valgrind", needs: &["bindings/c/tests"], minutes_max: MINUTES_COLD, run: c::c },
     Part { name: "examples", about: "the examples build and run to their end", needs: &["examples/Cargo.toml"], minutes_max: MINUTES_COLD, run: examples::examples },
     Part { name: "typescript", about: "the client for browsers and Node: types, tests, package; and the page's bundle is fresh", needs: &[typescript::CLIENT], minutes_max: MINUTES, run: typescript::typescript },
     Part { name: "browser", about: "the page in Chromium, against a server made for tests and, with vim, htop and tmux, the real one", needs: &[typescript::PAGE], minutes_max: MINUTES_COLD, run: typescript::browser },

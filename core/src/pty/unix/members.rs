@@ -15,7 +15,7 @@ use std::time::Instant;
 use rustix::process::{Pid, PidfdFlags};
 
 use super::census::{self, Census, Member, is_safe};
-use super::leader::{Leader, ignore_gone, raw};
+use super::leader::{Leader, has_no_pidfds, ignore_gone, raw};
 use crate::pty::Signal;
 
 /// Whether anybody of the session lives who did at `moment`, besides a leader that was not collected. Once nobody does, nobody ever will.
@@ -93,12 +93,15 @@ const KILL_ROUNDS_MAX: usize = 4;
 
 /// Signals `member` if it still is one: its number is looked at again once a descriptor holds on to the process.
 fn send(leader: &Leader, member: &Member, signal: Signal) -> io::Result<()> {
-    let pidfd = match rustix::process::pidfd_open(member.pid, PidfdFlags::empty()) {
-        Ok(pidfd) => pidfd,
-        other => return ignore_gone(other.map(drop)),
-    };
-    let is_member = census::session_of(member.pid) == Some(leader.pid().as_raw_nonzero().get());
-    if is_member { ignore_gone(rustix::process::pidfd_send_signal(pidfd, raw(signal))) } else { Ok(()) }
+    let is_member = || census::session_of(member.pid) == Some(leader.pid().as_raw_nonzero().get());
+    match rustix::process::pidfd_open(member.pid, PidfdFlags::empty()) {
+        Ok(pidfd) if is_member() => ignore_gone(rustix::process::pidfd_send_signal(pidfd, raw(signal))),
+        Ok(_) => Ok(()),
+        // Looked at right before, which is the best there is.
+        Err(errno) if has_no_pidfds(errno) && is_member() => ignore_gone(rustix::process::kill_process(member.pid, raw(signal))),
+        Err(errno) if has_no_pidfds(errno) => Ok(()),
+        Err(errno) => ignore_gone(Err(errno)),
+    }
 }
 
 /// The terminal's foreground group, if it names one. None does once the session's leader has ended.

@@ -4,7 +4,7 @@
 //! * Its size and its modes are there before its process is.
 //! * Starting costs the same whatever the host's memory: `posix_spawn`, not `fork`.
 //! * The process is known by a descriptor (pidfd) and not by its number, so no signal meets a stranger and no
-//!   `SIGCHLD` handler is needed. A host that collects our child gets [`ExitStatus::Unknown`], not a hang.
+//!   `SIGCHLD` handler is needed; where the system has none, it is looked for now and then. A host that collects our child gets [`ExitStatus::Unknown`], not a hang.
 //! * The process has descriptors 0, 1 and 2 and no other, whatever the host has open.
 //!
 //! Deliberately absent: threads, waiting, packet mode, and other systems. macOS has neither pidfd nor
@@ -83,10 +83,10 @@ struct UnixPty {
 
 impl Pty for UnixPty {
     fn register(&mut self, doorbell: Doorbell) -> io::Result<()> {
-        match self.leader.pidfd() {
-            Some(pidfd) => {
+        match self.leader.watched() {
+            Some(fd) => {
                 let readable = Interest { read: true, write: false };
-                doorbell.reactor().watch(doorbell.session(), Source::Process, pidfd, readable)?;
+                doorbell.reactor().watch(doorbell.session(), Source::Process, fd, readable)?;
             }
             // Collected by somebody else before it could be watched: no descriptor will ever show it.
             None => doorbell.ring(Ready { exit: true, ..Ready::default() }),
@@ -184,9 +184,9 @@ impl Pty for UnixPty {
 impl UnixPty {
     /// Takes the process's descriptor from the reactor, which must precede its closing.
     fn forget_leader(&self) {
-        if let (Some(doorbell), Some(pidfd)) = (&self.doorbell, self.leader.pidfd()) {
+        if let (Some(doorbell), Some(fd)) = (&self.doorbell, self.leader.watched()) {
             // A reactor that lost it already has nothing left to forget.
-            let _ = doorbell.reactor().forget(pidfd);
+            let _ = doorbell.reactor().forget(fd);
         }
     }
 }

@@ -5,7 +5,11 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::thread;
 
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::Pid;
+
 use super::UnixPtys;
+use super::leader::Leader;
 use crate::pty::conformance::rig::Rig;
 use crate::pty::{Command, ExitStatus, Interest, PtyBackend, Signal, Source, SpawnError, Target};
 use crate::size::Size;
@@ -251,4 +255,20 @@ fn host_without_descriptors_is_told_so_and_nothing_is_left_behind() {
     }
     assert_eq!(refused, 3, "our side, the process's side, the process's descriptor");
     assert_eq!(wait(WaitOptions::NOHANG).unwrap_err(), rustix::io::Errno::CHILD);
+}
+
+#[test]
+fn a_process_without_a_descriptor_of_its_own_is_looked_for() {
+    let sleeper = std::process::Command::new("sleep").arg("100").spawn().unwrap();
+    let mut leader = Leader::looked_for(Pid::from_child(&sleeper));
+    assert!(!leader.poll().unwrap());
+    assert!(leader.owns_its_number());
+    leader.signal(Signal::Kill).unwrap();
+    while !leader.poll().unwrap() {
+        let fd = leader.watched().unwrap();
+        assert_eq!(rustix::event::poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], None), Ok(1));
+    }
+    assert_eq!(leader.status(), Some(ExitStatus::Signal(9)));
+    assert!(!leader.owns_its_number());
+    leader.signal(Signal::Kill).unwrap(); // Nobody.
 }
