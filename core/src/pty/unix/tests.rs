@@ -258,6 +258,7 @@ fn host_without_descriptors_is_told_so_and_nothing_is_left_behind() {
 }
 
 #[test]
+#[expect(clippy::zombie_processes, reason = "it is collected by what is tested")]
 fn a_process_without_a_descriptor_of_its_own_is_looked_for() {
     let sleeper = std::process::Command::new("sleep").arg("100").spawn().unwrap();
     let mut leader = Leader::looked_for(Pid::from_child(&sleeper));
