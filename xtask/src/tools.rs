@@ -21,11 +21,18 @@ pub(crate) fn tool(program: &str, args: &[&str]) -> Command {
 
 /// Installs `package` unless `program` answers to the question for its version; where we may not, skips the part and says what to install.
 pub(crate) fn apt(work: &mut Work<'_>, program: &str, package: &str, version: &str) -> Outcome {
-    if work.has(tool(program, &[version])) {
-        return Ok(());
-    }
+    if work.has(tool(program, &[version])) { Ok(()) } else { install(work, program, package) }
+}
+
+/// The same for a library that pkg-config knows as `name`.
+pub(crate) fn apt_library(work: &mut Work<'_>, name: &str, package: &str) -> Outcome {
+    apt(work, "pkg-config", "pkg-config", "--version")?;
+    if work.has(tool("pkg-config", &["--exists", name])) { Ok(()) } else { install(work, name, package) }
+}
+
+fn install(work: &mut Work<'_>, what: &str, package: &str) -> Outcome {
     if !is_root() || !work.has(tool("apt-get", &["--version"])) {
-        return Err(Stop::Skipped(format!("{program} is not installed: apt-get install {package}")));
+        return Err(Stop::Skipped(format!("{what} is not installed: apt-get install {package}")));
     }
     let mut install = tool("apt-get", &["install", "--yes", "--no-install-recommends", package]);
     install.env("DEBIAN_FRONTEND", "noninteractive");

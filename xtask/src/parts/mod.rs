@@ -65,6 +65,7 @@ pub(crate) const PARTS: &[Part] = &[
     Part { name: "fuzz", about: "a short while of each fuzz target (nightly, cargo-fuzz)", needs: &[fuzz::MANIFEST], minutes_max: MINUTES_FUZZ, run: fuzz::fuzz },
     Part { name: "header", about: "the C header is up to date, compiles alone and documents every function", needs: &["include/orchflow.h"], minutes_max: MINUTES, run: c::header },
     Part { name: "c", about: "the tests in C and C++, as they are, under sanitizers and under valgrind", needs: &["bindings/c/tests"], minutes_max: MINUTES_COLD, run: c::c },
+    Part { name: "c_examples", about: "the examples in C and C++ build, and do what they are for", needs: &["bindings/c/examples"], minutes_max: MINUTES_COLD, run: c::c_examples },
     Part { name: "examples", about: "the examples build and run to their end", needs: &["examples/Cargo.toml"], minutes_max: MINUTES_COLD, run: examples::examples },
     Part { name: "typescript", about: "the client for browsers and Node: types, tests, package; and the page's bundle is fresh", needs: &[typescript::CLIENT], minutes_max: MINUTES, run: typescript::typescript },
     Part { name: "browser", about: "the page in Chromium, against a server made for tests and, with vim, htop and tmux, the real one", needs: &[typescript::PAGE], minutes_max: MINUTES_COLD, run: typescript::browser },
