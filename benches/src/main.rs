@@ -1,10 +1,11 @@
 //! One harness: the engine, the raw limit and the installed peers, side by side in one run.
 //!
-//! `cargo run --release -p orchflow-bench -- terminal` prints a table, `protocol` another: what it costs to be elsewhere. See [`USAGE`] for the rest. Both sides of every
+//! `cargo run --release -p orchflow-bench -- terminal` prints a table, `protocol` another: what it costs to be elsewhere, and `c` a third: what C has of it. See [`USAGE`] for the rest. Both sides of every
 //! comparison live in this process, or in one process each where it is about the server. They are pinned alike and take turns in short
 //! blocks; a ratio is between neighbouring blocks, and the reference is also held against itself, which tells how much of a ratio is noise.
 
 mod alloc;
+mod c;
 mod child;
 mod clock;
 mod descriptors;
@@ -37,6 +38,7 @@ static ALLOCATOR: alloc::Counting = alloc::Counting;
 const USAGE: &str = "\
 usage: orchflow-bench terminal [options]
        orchflow-bench protocol [options]
+       orchflow-bench c [options]
 
   --quick           fewer and shorter blocks, the same lines
   --json            one JSON object per line
@@ -81,6 +83,7 @@ fn told(result: io::Result<()>) -> ExitCode {
 fn parse(args: &[String]) -> Option<(Run, Plan)> {
     let mut args = args.iter();
     let run: Run = match args.next()?.as_str() {
+        "c" => c::run,
         "protocol" => protocol::run,
         "terminal" => terminal::run,
         _ => return None,

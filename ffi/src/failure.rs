@@ -17,17 +17,20 @@ use crate::status::*;
 /// What a call says of its end: a status of 0 or above, or a failure.
 pub(crate) type Answer = Result<OrchStatus, Failure>;
 
-/// An error to be.
+/// An error to be. In a box, so that calls which do not fail pass nothing but a status on.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) status: OrchStatus,
+pub(crate) struct Failure(Box<Why>);
+
+#[derive(Debug)]
+struct Why {
+    status: OrchStatus,
     os_error: i32,
     message: Cow<'static, str>,
 }
 
 impl Failure {
     pub(crate) fn new(status: OrchStatus, message: impl Into<Cow<'static, str>>) -> Failure {
-        Failure { status, os_error: 0, message: message.into() }
+        Failure(Box::new(Why { status, os_error: 0, message: message.into() }))
     }
 
     /// `what` is NULL.
@@ -50,15 +53,22 @@ impl Failure {
         Failure::new(status, message)
     }
 
-    fn with_os_error(self, os_error: Option<i32>) -> Failure {
-        Failure { os_error: os_error.unwrap_or(0), ..self }
+    fn with_os_error(mut self, os_error: Option<i32>) -> Failure {
+        self.0.os_error = os_error.unwrap_or(0);
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> OrchStatus {
+        self.0.status
     }
 
     /// Becomes the thread's last failure.
+    #[cold]
     pub(crate) fn tell(self) -> OrchStatus {
-        let status = self.status;
-        let text = CString::new(self.message.replace('\0', "\u{fffd}")).unwrap_or_default();
-        let last = Last { status, os_error: self.os_error, text };
+        let Why { status, os_error, message } = *self.0;
+        let text = CString::new(message.replace('\0', "\u{fffd}")).unwrap_or_default();
+        let last = Last { status, os_error, text };
         // Nothing to tell it to on a thread that is about to end.
         let _ending = LAST.try_with(|known| *known.borrow_mut() = last);
         status

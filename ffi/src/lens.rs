@@ -78,7 +78,7 @@ impl Lens {
 
     /// Sees to it that an event comes as soon as there is something.
     fn promise(&self, view: &mut View) {
-        if view.is_over() || self.told.swap(true, Ordering::AcqRel) {
+        if self.told.load(Ordering::Acquire) || view.is_over() || self.told.swap(true, Ordering::AcqRel) {
             return;
         }
         if view.has_more() || view.reader().park(&self.waker) {

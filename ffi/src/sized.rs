@@ -118,7 +118,7 @@ mod tests {
 
     fn read_as<T, U: Growing>(value: &T) -> Result<U, OrchStatus> {
         // SAFETY: the first field says how many bytes there are.
-        unsafe { read(ptr::from_ref(value).cast::<U>()) }.map_err(|failure| failure.status)
+        unsafe { read(ptr::from_ref(value).cast::<U>()) }.map_err(|failure| failure.status())
     }
 
     #[test]

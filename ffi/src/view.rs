@@ -1,7 +1,5 @@
 //! What is peeked at and not yet consumed of a session's output.
 
-use std::collections::VecDeque;
-
 use bytes::{Buf, Bytes};
 use orchflow_core::hub::{Output, Reader};
 use orchflow_core::limits::READ_MAX;
@@ -13,27 +11,45 @@ use crate::values::OrchBytes;
 /// A reader, and the bytes it lends.
 pub(crate) struct View {
     reader: Reader,
-    /// On loan, or about to be. Two at the most: what lies before an edge of the log, and what lies behind it.
-    held: VecDeque<Bytes>,
-    /// Bytes of `held`.
+    /// On loan, or about to be; where this is empty, so is what lies behind it.
+    first: Bytes,
+    /// What lies behind an edge of the log.
+    second: Bytes,
+    /// Bytes of both.
     len: usize,
     /// How much of it C has seen.
     shown: usize,
     /// Everything before this was consumed.
     offset: u64,
+    /// And everything before this was said to have been.
+    acked: u64,
     gap: Option<(u64, u64)>,
+    /// There was nothing behind the first stretch; it is looked for again when that is consumed.
+    looked: bool,
     ended: bool,
     /// C knows that it has ended.
     end_shown: bool,
 }
 
-/// Spans that are shown at a time.
-const SPANS: usize = 2;
+/// Consumed bytes after which the log is told, unless all that was shown is consumed: a read of the kernel's, and little beside what may wait.
+const ACK_BYTES: u64 = 4 << 10;
 
 impl View {
     pub(crate) fn new(reader: Reader) -> View {
         let offset = reader.offset();
-        View { reader, held: VecDeque::with_capacity(SPANS), len: 0, shown: 0, offset, gap: None, ended: false, end_shown: false }
+        View {
+            reader,
+            first: Bytes::new(),
+            second: Bytes::new(),
+            len: 0,
+            shown: 0,
+            offset,
+            acked: offset,
+            gap: None,
+            looked: false,
+            ended: false,
+            end_shown: false,
+        }
     }
 
     /// The next byte to be consumed.
@@ -56,20 +72,13 @@ impl View {
     }
 
     /// Shows what is there.
-    pub(crate) fn peek(&mut self) -> (OrchStatus, [OrchBytes; SPANS]) {
-        while self.held.len() < SPANS && self.gap.is_none() && !self.ended {
-            match self.reader.try_take(READ_MAX) {
-                Some(Output::Chunk { bytes, .. }) => {
-                    self.len += bytes.len();
-                    self.held.push_back(bytes);
-                }
-                Some(Output::Gap { from, to }) => self.gap = Some((from, to)),
-                Some(Output::Exit(_)) => self.ended = true,
-                None => break,
-            }
+    pub(crate) fn peek(&mut self) -> (OrchStatus, [OrchBytes; 2]) {
+        // Who peeks twice without a consume wants more than was shown.
+        let wants_more = !self.looked || self.shown > 0;
+        if wants_more && self.second.is_empty() && self.gap.is_none() && !self.ended {
+            self.look();
         }
         self.shown = self.len;
-        let span = |at: usize| self.held.get(at).map_or(OrchBytes::NONE, |bytes| OrchBytes::from(&bytes[..]));
         let status = match (self.len, self.gap) {
             (1.., _) => ORCH_OK,
             (0, Some(_)) => ORCH_GAP,
@@ -77,27 +86,50 @@ impl View {
             (0, None) => ORCH_AGAIN,
         };
         self.end_shown = status == ORCH_EOF;
-        (status, [span(0), span(1)])
+        (status, [self.first[..].into(), self.second[..].into()])
+    }
+
+    /// Takes what is there, until there are two stretches of it.
+    fn look(&mut self) {
+        while self.second.is_empty() {
+            match self.reader.try_take(READ_MAX) {
+                Some(Output::Chunk { bytes, .. }) => {
+                    self.len += bytes.len();
+                    let place = if self.first.is_empty() { &mut self.first } else { &mut self.second };
+                    *place = bytes;
+                }
+                Some(Output::Gap { from, to }) => return self.gap = Some((from, to)),
+                Some(Output::Exit(_)) => return self.ended = true,
+                None => return self.looked = self.len > 0,
+            }
+        }
     }
 
     /// Takes back `len` bytes of what was shown.
-    pub(crate) fn consume(&mut self, mut len: usize) -> Answer {
+    pub(crate) fn consume(&mut self, len: usize) -> Answer {
         if len > self.shown {
             return Err(Failure::invalid(format!("{len} bytes cannot be consumed: the last peek showed {}", self.shown)));
         }
         self.offset += len as u64;
         self.len -= len;
         self.shown = 0;
-        while let Some(first) = self.held.front_mut().filter(|_| len > 0) {
-            let part = len.min(first.len());
-            first.advance(part);
-            len -= part;
-            if first.is_empty() {
-                self.held.pop_front();
-            }
+        let of_first = len.min(self.first.len());
+        self.first.advance(of_first);
+        self.second.advance(len - of_first);
+        if self.first.is_empty() {
+            self.first = std::mem::take(&mut self.second);
+            self.looked = false;
         }
-        self.reader.ack(self.offset);
+        // A host that takes a byte at a time need not tell the log each time.
+        if self.len == 0 || self.offset.saturating_sub(self.acked) >= ACK_BYTES {
+            self.ack();
+        }
         Ok(ORCH_OK)
+    }
+
+    fn ack(&mut self) {
+        self.acked = self.offset;
+        self.reader.ack(self.offset);
     }
 
     /// Goes on after the gap that is next.
@@ -105,24 +137,25 @@ impl View {
         let gap = self.gap.filter(|_| self.len == 0)?;
         self.gap = None;
         self.offset = gap.1;
-        self.reader.ack(self.offset);
+        self.ack();
         Some(gap)
     }
 
     /// Goes on at `offset`.
     pub(crate) fn seek(&mut self, offset: u64) {
-        self.held.clear();
+        (self.first, self.second) = (Bytes::new(), Bytes::new());
         (self.len, self.shown, self.gap) = (0, 0, None);
-        (self.ended, self.end_shown) = (false, false);
+        (self.looked, self.ended, self.end_shown) = (false, false, false);
         self.reader.seek(offset);
         self.offset = self.reader.offset();
+        self.acked = self.acked.max(self.offset);
     }
 
     /// Copies what is there into `buf` and consumes it; returns how many bytes that were.
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> Result<(OrchStatus, usize), Failure> {
         let (status, _) = self.peek();
         let mut copied = 0;
-        for bytes in &self.held {
+        for bytes in [&self.first, &self.second] {
             let part = bytes.len().min(buf.len() - copied);
             buf[copied..copied + part].copy_from_slice(&bytes[..part]);
             copied += part;

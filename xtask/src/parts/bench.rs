@@ -3,14 +3,16 @@
 
 use serde_json::Value;
 
-use crate::bench::{command, server};
+use crate::bench::{command, in_c, library, server};
 use crate::work::{Outcome, Work};
 
 /// What there is to measure.
-const NAMES: [&str; 2] = ["protocol", "terminal"];
+const NAMES: [&str; 3] = ["protocol", "terminal", "c"];
 
 pub(crate) fn bench(work: &mut Work<'_>) -> Outcome {
-    work.ask(server())?;
+    for build in [server(), library(), in_c(work.root)] {
+        work.run(build)?;
+    }
     let mut measurements = 0;
     for name in NAMES {
         let output = work.ask(command(&[name, "--quick", "--json"]))?;
