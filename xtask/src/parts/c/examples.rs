@@ -20,6 +20,7 @@ const RUN_MAX: Duration = Duration::from_secs(60);
 /// Each with the library that it needs besides ours, as pkg-config and Debian call it.
 const PROGRAMS: &[(&str, Option<(&str, &str)>)] = &[
     ("expect.c", None),
+    ("many.cpp", None),
     ("epoll_term.c", None),
     ("glib_term.c", Some(("glib-2.0", "libglib2.0-dev"))),
     ("serve.c", None),
@@ -32,10 +33,12 @@ pub(in crate::parts) fn c_examples(work: &mut Work<'_>) -> Outcome {
     for (source, needs) in PROGRAMS {
         built.push(compile(work, &library, source, *needs)?);
     }
-    let [expect, epoll_term, glib_term, serve, serve_ws] = &built[..] else {
+    let [expect, many, epoll_term, glib_term, serve, serve_ws] = &built[..] else {
         return work.fail("not every example was built");
     };
-    work.run_within(Command::new(expect), RUN_MAX)?;
+    for program in [expect, many] {
+        work.run_within(Command::new(program), RUN_MAX)?;
+    }
     let client = cargo(&["build", "--release", "--package", "orchflow-examples", "--example", "attach", "--message-format=json"]);
     let client = build(work, client)?;
     let Some(client) = client.iter().find(|program| program.name == "attach") else {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::{WARNINGS, folder};
+use super::{NO_EXCEPTIONS, WARNINGS, folder};
 use crate::header::{HEADER, made};
 use crate::tools::{apt, tool};
 use crate::work::{Outcome, Work};
@@ -32,21 +32,24 @@ pub(in crate::parts) fn header(work: &mut Work<'_>) -> Outcome {
     doxygen(work)
 }
 
-/// Alone, twice in one file, and in two units of one program, in each language it is for.
+/// Alone, twice in one file, and in two units of one program, in each language it is for; and so the C++ wrapper.
 fn compiles(work: &mut Work<'_>) -> Outcome {
     let folder = folder(work)?;
-    for (compiler, standard, extension) in [("cc", "c99", "c"), ("cc", "c11", "c"), ("c++", "c++17", "cpp")] {
+    let in_c = [("cc", "c99", "c"), ("cc", "c11", "c"), ("c++", "c++17", "cpp")].map(|how| (how, "orchflow.h", &[][..]));
+    let in_cpp = [&[][..], NO_EXCEPTIONS].map(|flags| (("c++", "c++17", "cpp"), "orchflow.hpp", flags));
+    for ((compiler, standard, extension), header, flags) in in_c.into_iter().chain(in_cpp) {
         let unit = |name: &str, text: &str| {
             let path = folder.join(format!("{name}.{extension}"));
             fs::write(&path, text).map(|()| path)
         };
-        let alone = "#include \"orchflow.h\"\nextern int other(void);\nint main(void) { return other(); }\n";
-        let twice = "#include \"orchflow.h\"\n#include \"orchflow.h\"\nextern int other(void);\nint other(void) { return ORCH_OK; }\n";
-        let (Ok(first), Ok(second)) = (unit("alone", alone), unit("twice", twice)) else {
+        let include = format!("#include \"{header}\"\n");
+        let alone = format!("{include}extern int other(void);\nint main(void) {{ return other(); }}\n");
+        let twice = format!("{include}{include}extern int other(void);\nint other(void) {{ return ORCH_OK; }}\n");
+        let (Ok(first), Ok(second)) = (unit("alone", &alone), unit("twice", &twice)) else {
             return work.fail(format_args!("{}: cannot be written", folder.display()));
         };
         let mut compile = tool(compiler, &[&format!("-std={standard}")]);
-        compile.args(WARNINGS).arg("-Iinclude").args([first, second]).arg("-o").arg(folder.join("units"));
+        compile.args(WARNINGS).args(flags).arg("-Iinclude").args([first, second]).arg("-o").arg(folder.join("units"));
         work.run(compile)?;
     }
     Ok(())

@@ -17,6 +17,9 @@ use crate::work::{Stop, Work};
 /// What everybody compiles with.
 const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
+/// What the C++ wrapper is compiled with where nothing may throw.
+const NO_EXCEPTIONS: &[&str] = &["-DORCH_NO_EXCEPTIONS", "-fno-exceptions", "-fno-rtti"];
+
 /// What programs that were linked to the library look for.
 const SONAME: &str = concat!("liborchflow.so.", env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Library, WARNINGS, folder, library};
+use super::{Library, NO_EXCEPTIONS, WARNINGS, folder, library};
 use crate::tools::{apt, tool};
 use crate::work::{Outcome, Stop, Work};
 
@@ -67,7 +67,7 @@ fn compile(work: &mut Work<'_>, library: &Path, source: &Path, how: &How) -> Res
     let is_c = source.extension().is_some_and(|end| end == "c");
     let mut compile = if is_c { tool("cc", &["-std=c11"]) } else { tool("c++", &["-std=c++17"]) };
     if name.ends_with("_noexcept") {
-        compile.args(["-DORCH_NO_EXCEPTIONS", "-fno-exceptions", "-fno-rtti"]);
+        compile.args(NO_EXCEPTIONS);
     }
     compile.args(WARNINGS).args(["-g", "-D_GNU_SOURCE", "-DORCH_TEST_PANICS", "-Iinclude"]).args(how.flags).arg(source);
     compile.arg("-o").arg(&program).arg(format!("-L{}", library.display()));
