@@ -102,6 +102,13 @@ impl Listener {
         self.searched = 0;
     }
 
+    /// Forgets what was heard up to the end of `text`, which was heard.
+    pub(crate) fn forget_through(&mut self, text: &[u8]) {
+        let at = self.heard.windows(text.len()).position(|window| window == text).expect("what was heard");
+        self.heard.drain(..at + text.len());
+        self.searched = 0;
+    }
+
     fn find(&mut self, text: &[u8]) -> bool {
         let unsearched = &self.heard[self.searched..];
         let found = unsearched.windows(text.len()).position(|window| window == text);

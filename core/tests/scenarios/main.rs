@@ -49,6 +49,7 @@ mod listener;
 mod memory;
 mod orphans;
 mod readers;
+mod scripts;
 mod sizes;
 mod stage;
 mod tail;
