@@ -6,7 +6,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let os = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     // cargo-c names the library by itself.
-    if os != "linux" || env::var_os("CARGO_C").is_some() {
+    if os != "linux" || env::var_os("CARGO_C_CARGO").is_some() {
         return;
     }
     let (major, minor) = (env::var("CARGO_PKG_VERSION_MAJOR").unwrap_or_default(), env::var("CARGO_PKG_VERSION_MINOR").unwrap_or_default());

@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask test` runs what CI runs, `cargo xtask bench` measures, `cargo xtask sim`
-//! plays the simulation, `cargo xtask header` writes the C header.
+//! plays the simulation, `cargo xtask header` writes the C header, `cargo xtask abi` what it
+//! promises to programs that are built.
 //!
 //! Deliberately absent: anything a person must set up first. A part that lacks its tool installs it or says
 //! what to install.
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         ["test", parts @ ..] => test::test(root(), parts),
         ["bench", flags @ ..] => bench::bench(root(), flags),
         ["header"] => header::header(root()),
+        ["abi"] => parts::write_abi(root()),
         ["sim", args @ ..] => sim::sim(root(), args),
         [guard::COMMAND, command @ ..] => guard::guard(command),
         [] | ["help" | "--help" | "-h"] => help::help(),

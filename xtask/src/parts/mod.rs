@@ -1,11 +1,13 @@
 //! The parts of `cargo xtask test`, in the order they run: cheap ones first.
 
+mod abi;
 mod bench;
 mod c;
 mod deny;
 mod docs;
 mod examples;
 mod fuzz;
+mod install;
 mod links;
 mod models;
 mod msrv;
@@ -18,6 +20,8 @@ mod typescript;
 mod unsafety;
 
 use std::path::Path;
+
+pub(crate) use abi::write as write_abi;
 
 use crate::bench::MANIFEST as BENCHES;
 use crate::work::{Outcome, Work};
@@ -66,6 +70,8 @@ pub(crate) const PARTS: &[Part] = &[
     Part { name: "header", about: "the C header is up to date, compiles alone and documents every function", needs: &["include/orchflow.h"], minutes_max: MINUTES, run: c::header },
     Part { name: "c", about: "the tests in C and C++, as they are, under sanitizers and under valgrind", needs: &["bindings/c/tests"], minutes_max: MINUTES_COLD, run: c::c },
     Part { name: "c_examples", about: "the examples in C and C++ build, and do what they are for", needs: &["bindings/c/examples"], minutes_max: MINUTES_COLD, run: c::c_examples },
+    Part { name: "install", about: "the library installs, can be moved, and is found by pkg-config, CMake and Meson", needs: &["bindings/c/CMakeLists.txt"], minutes_max: MINUTES_COLD, run: install::install },
+    Part { name: "abi", about: "programs that were built before still run: symbols, parameters, fields", needs: &[abi::BASELINE], minutes_max: MINUTES_COLD, run: abi::abi },
     Part { name: "examples", about: "the examples build and run to their end", needs: &["examples/Cargo.toml"], minutes_max: MINUTES_COLD, run: examples::examples },
     Part { name: "typescript", about: "the client for browsers and Node: types, tests, package; and the page's bundle is fresh", needs: &[typescript::CLIENT], minutes_max: MINUTES, run: typescript::typescript },
     Part { name: "browser", about: "the page in Chromium, against a server made for tests and, with vim, htop and tmux, the real one", needs: &[typescript::PAGE], minutes_max: MINUTES_COLD, run: typescript::browser },
