@@ -41,7 +41,7 @@ typedef struct {
 #define TEST(function) { #function, function }
 
 /* Runs all tests, or the one that is named; a test that hangs is ended by the alarm. */
-static int run_tests(const Test *tests, size_t count, int argc, char **argv)
+static inline int run_tests(const Test *tests, size_t count, int argc, char **argv)
 {
     size_t ran = 0;
     for (size_t at = 0; at < count; at++) {

@@ -113,9 +113,10 @@ impl Session {
         self.timed(Operation::Close, |terminal, now, effects| terminal.close(now, grace, effects));
     }
 
-    /// The end, once it has come: after the last byte of output.
+    /// The end, once it has come: after the last byte of output. Whoever has read the end knows it.
     pub fn exit(&self) -> Option<Exit> {
-        self.cell().exit()
+        // The log ends a moment before those who wait are told.
+        self.cell().exit().or_else(|| self.cell().state.lock().terminal.exit())
     }
 
     /// Completes at the end.
