@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use orchflow_core::pty::unix::forks;
+
 use crate::boundary::{boundary, boundary_or};
 use crate::failure::{Answer, Failure};
-use crate::fork;
 use crate::status::*;
 
 /// What C is given for a `Self`.
@@ -26,8 +27,7 @@ struct Shell<T> {
 
 /// Gives `value` to C, who owns it from now on.
 pub(crate) fn give<T: Handle>(value: T) -> *mut T::Opaque {
-    fork::watch();
-    Box::into_raw(Box::new(Shell { value, born: fork::generation(), broken: AtomicBool::new(false) })).cast()
+    Box::into_raw(Box::new(Shell { value, born: forks(), broken: AtomicBool::new(false) })).cast()
 }
 
 /// Takes it back, and drops it. NULL is fine.
@@ -72,7 +72,7 @@ pub(crate) unsafe fn get<T: Handle, R>(handle: *const T::Opaque, body: impl FnOn
     }
     // SAFETY: by the contract, and `give` made it of a Shell.
     let shell = unsafe { &*handle.cast::<Shell<T>>() };
-    if shell.born != fork::generation() {
+    if shell.born != forks() {
         let message = format!("this process is a fork of the one that made the {}: only freeing it is allowed", T::NAME);
         return Err(Failure::new(ORCH_FORKED, message));
     }

@@ -54,7 +54,6 @@ pub mod client_requests;
 
 mod boundary;
 mod callback;
-mod fork;
 mod handle;
 mod lens;
 mod log;

@@ -7,11 +7,11 @@ use std::sync::{Arc, Weak};
 use orchflow_core::hub::Poster;
 use orchflow_core::hub::serve::WeakService;
 use orchflow_core::id::SessionId;
+use orchflow_core::pty::unix::forks;
 use orchflow_core::session::Event;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::event::OrchEvent;
-use crate::fork;
 use crate::session::OrchSession;
 
 /// What has events beside those that the core tells of sessions: a reader, a timer, a link.
@@ -63,7 +63,7 @@ impl<T> Copy for Pointer<T> {}
 
 impl Objects {
     pub(crate) fn new(poster: Poster) -> Arc<Objects> {
-        Arc::new(Objects { poster, born: fork::generation(), table: Mutex::default(), services: Mutex::default() })
+        Arc::new(Objects { poster, born: forks(), table: Mutex::default(), services: Mutex::default() })
     }
 
     /// The table. Whoever makes something that has events holds on to it until C has the handle, so that no event is taken before.
@@ -121,7 +121,7 @@ impl Objects {
 
     /// In a fork the lock may be held for ever, by a thread that is not there.
     pub(crate) fn is_forked(&self) -> bool {
-        self.born != fork::generation()
+        self.born != forks()
     }
 }
 

@@ -5,19 +5,21 @@
 
 use std::io;
 
-/// Knows the process it was made in.
+use crate::pty::unix;
+
+/// Tells a process from its forks.
 #[derive(Debug)]
 pub(super) struct Opener(u32);
 
 impl Opener {
     /// This process.
     pub(super) fn new() -> Self {
-        Opener(std::process::id())
+        Opener(unix::forks())
     }
 
-    /// Whether this process is a fork of the opener.
+    /// Whether this process is a fork of the one that made this.
     pub(super) fn is_forked(&self) -> bool {
-        std::process::id() != self.0
+        unix::forks() != self.0
     }
 
     /// An error in a fork.

@@ -48,7 +48,7 @@ pub(super) const LIST: &[Protection] = &[
         name: "a fork is known",
         file: "core/src/hub/opener.rs",
         after: "",
-        code: "std::process::id() != self.0",
+        code: "unix::forks() != self.0",
         removed: "false",
         program: "fork",
         tests: "",

@@ -11,6 +11,7 @@
 //! `TIOCGPTPEER`; its provider will stand beside this one.
 
 mod census;
+mod fork;
 mod leader;
 mod lookup;
 mod members;
@@ -26,6 +27,7 @@ use std::time::Instant;
 use rustix::io::Errno;
 use rustix::termios::{LocalModes, SpecialCodeIndex, Termios};
 
+pub use self::fork::forks;
 use self::leader::Leader;
 use self::open::Opened;
 use super::{Command, Doorbell, ExitStatus, Interest, LineMode, Pty, PtyBackend, Ready, Signal, Source, SpawnError, Target};
