@@ -1103,7 +1103,7 @@ typedef struct OrchServerOptions {
      */
     uint32_t reserved;
     /**
-     * How long a session that has ended can still be watched, in nanoseconds; 0: a minute.
+     * How long a session that has ended can still be watched, in nanoseconds; 0: five minutes.
      */
     uint64_t ended_kept_ns;
     /**
@@ -1310,7 +1310,7 @@ typedef struct OrchClientOptions {
      */
     uint32_t reserved;
     /**
-     * Input kept per session until it is settled, in bytes; 0: 1 MiB.
+     * Input kept per session until it is settled, in bytes; 0: 8 MiB.
      */
     uint64_t input_bytes;
 } OrchClientOptions;

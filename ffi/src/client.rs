@@ -79,7 +79,7 @@ pub struct OrchClientOptions {
     pub credit_bytes: u32,
     /// Keep 0.
     pub reserved: u32,
-    /// Input kept per session until it is settled, in bytes; 0: 1 MiB.
+    /// Input kept per session until it is settled, in bytes; 0: 8 MiB.
     pub input_bytes: u64,
 }
 

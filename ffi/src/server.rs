@@ -114,7 +114,7 @@ pub struct OrchServerOptions {
     pub sizes: u32,
     /// Keep 0.
     pub reserved: u32,
-    /// How long a session that has ended can still be watched, in nanoseconds; 0: a minute.
+    /// How long a session that has ended can still be watched, in nanoseconds; 0: five minutes.
     pub ended_kept_ns: u64,
     /// Round trip from which output is packed, in nanoseconds; 0: 5 ms; UINT64_MAX: never.
     pub pack_from_ns: u64,
