@@ -8,8 +8,8 @@ use crate::boundary::{boundary, boundary_or};
 use crate::failure::{Answer, Failure};
 use crate::status::*;
 
-/// What C is given for a `Self`.
-pub(crate) trait Handle: Sized {
+/// What C is given for a `Self`. C may use it from any thread.
+pub(crate) trait Handle: Sized + Send + Sync {
     /// The type that C knows: it has no fields, and so no layout to rely on.
     type Opaque;
     /// What it is called among arguments.

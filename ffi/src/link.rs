@@ -92,6 +92,9 @@ struct News {
 /// Bytes that may wait to be heard, and those that may wait to be sent.
 const WAITING_MAX: usize = 256 << 10;
 
+/// Pieces that may wait to be heard, however short: each takes some memory of its own.
+const PIECES_MAX: usize = 1024;
+
 impl Link {
     fn post(&self) {
         self.poster.post(self.number);
@@ -142,15 +145,16 @@ impl Link {
             reader.into_iter().for_each(Waker::wake);
             return Err(Failure::invalid(message));
         }
-        if pipe.in_bytes >= WAITING_MAX {
+        if data.is_empty() {
+            return Ok(Some(0)); // A message without a frame says nothing.
+        }
+        if pipe.in_bytes >= WAITING_MAX || pipe.incoming.len() >= PIECES_MAX {
             pipe.owes_ready = true;
             return Ok(None);
         }
         let taken = if is_message { data.len() } else { data.len().min(WAITING_MAX - pipe.in_bytes) };
-        if taken > 0 || is_message {
-            pipe.incoming.push_back(Bytes::copy_from_slice(&data[..taken]));
-            pipe.in_bytes += taken;
-        }
+        pipe.incoming.push_back(Bytes::copy_from_slice(&data[..taken]));
+        pipe.in_bytes += taken;
         let reader = pipe.reader.take();
         drop(pipe);
         reader.into_iter().for_each(Waker::wake);
@@ -184,7 +188,7 @@ impl Link {
         pipe.out_bytes -= len;
         let has_more = !pipe.outgoing.is_empty();
         (pipe.news.output, pipe.owes_output) = (has_more, !has_more);
-        let writer = pipe.writer.take().filter(|_| pipe.out_bytes < WAITING_MAX);
+        let writer = if pipe.out_bytes < WAITING_MAX { pipe.writer.take() } else { None };
         drop(pipe);
         if has_more {
             self.post();
@@ -235,7 +239,7 @@ impl Stream for End {
         let mut pipe = self.0.pipe.lock();
         if let Some(bytes) = pipe.incoming.pop_front() {
             pipe.in_bytes -= bytes.len();
-            if pipe.owes_ready && pipe.in_bytes < WAITING_MAX / 2 {
+            if pipe.owes_ready && pipe.in_bytes < WAITING_MAX / 2 && pipe.incoming.len() < PIECES_MAX / 2 {
                 (pipe.owes_ready, pipe.news.ready) = (false, true);
                 drop(pipe);
                 self.0.post();
@@ -446,4 +450,45 @@ pub unsafe extern "C" fn orch_link_lost(link: *mut OrchLink) -> OrchStatus {
 pub unsafe extern "C" fn orch_link_free(link: *mut OrchLink) {
     // SAFETY: by the conventions.
     unsafe { handle::free::<LinkHandle>(link) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use orchflow_core::hub::Hub;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn whoever_waits_for_room_is_woken_when_there_is_some_and_not_forgotten_before() {
+        let hub = Hub::builder().events().hosted().unwrap();
+        let link = Arc::new(Link {
+            number: 1,
+            framing: Framing::Stream,
+            poster: hub.poster(),
+            target: OnceLock::new(),
+            pipe: Mutex::new(Pipe { owes_output: true, ..Pipe::default() }),
+        });
+        let (mut end, woken) = (End(Arc::clone(&link)), Arc::new(Woken::default()));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        assert!(Pin::new(&mut end).poll_ready(&mut cx).is_ready());
+        Pin::new(&mut end).start_send(Bytes::from(vec![0; WAITING_MAX + 1])).unwrap();
+        assert!(Pin::new(&mut end).poll_ready(&mut cx).is_pending());
+        link.consume(1).unwrap();
+        assert_eq!(woken.0.load(Ordering::SeqCst), 0, "there is no room yet");
+        link.consume(1).unwrap();
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+    }
 }

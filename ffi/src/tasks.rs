@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -99,7 +100,12 @@ impl Tasks {
                 }
             };
             drop(queue);
-            task.run();
+            // A panic is a bug of ours, and was logged; the other tasks go on.
+            let running = Arc::clone(&task);
+            if catch_unwind(AssertUnwindSafe(|| running.run())).is_err() {
+                let broken = task.job.lock().take();
+                drop(catch_unwind(AssertUnwindSafe(|| drop(broken))));
+            }
         }
     }
 

@@ -13,6 +13,7 @@ typedef struct {
     char token[64], pass[64];
     uint32_t framing;
     bool over; /* The server has ended with the link. */
+    size_t sip; /* What the way carries at a time, in bytes; 0: as much as there is. */
     char code[32];
     /* What the client was told. */
     bool welcome, exited, detached, refused;
@@ -137,8 +138,11 @@ static void carry(World *world)
             copy(world->code, sizeof(world->code), event.code);
         }
     while (world->link != NULL && orch_link_peek(world->link, &bytes) == ORCH_OK) {
-        OK(orch_client_receive(world->client, bytes.data, bytes.len, now_ns()));
-        OK(orch_link_consume(world->link, bytes.len));
+        size_t len = world->sip > 0 && world->sip < bytes.len ? world->sip : bytes.len;
+        OK(orch_client_receive(world->client, bytes.data, len, now_ns()));
+        OK(orch_link_consume(world->link, len));
+        if (world->sip > 0)
+            break;
     }
     uint64_t due;
     if (orch_client_next_timeout(world->client, &due) == ORCH_OK && due <= now_ns())
@@ -331,6 +335,29 @@ static void a_host_that_does_not_dispatch_is_not_filled_up(void)
         all += taken;
     CHECK(status == ORCH_AGAIN && all == 256 * 1024);
     orch_link_free(link);
+    OK(orch_server_accept(world.server, "unix", ORCH_FRAMING_MESSAGES, NULL, &link));
+    for (all = 0; (status = orch_link_receive(link, data, 1, &taken)) == ORCH_OK; all++)
+        OK(orch_link_receive(link, NULL, 0, &taken)); /* Which takes no room. */
+    CHECK(status == ORCH_AGAIN && all == 1024);
+    orch_link_free(link);
+    end_world(&world);
+}
+
+static void a_way_that_carries_little_at_a_time_carries_all(void)
+{
+    World world = new_world(ORCH_FRAMING_STREAM, ORCH_ROLE_OWNER);
+    spawn_remote(&world, "stty raw; head -c 2000000 /dev/zero | tr '\\0' x; exit 2");
+    UNTIL(&world, world.len > 0);
+    world.sip = 1; /* The server fills its end of the way, and waits. */
+    for (int at = 0; at < 300; at++) {
+        carry(&world);
+        orch_hub_wait(world.hub, 100 * 1000);
+    }
+    world.sip = 30000;
+    UNTIL(&world, world.exited);
+    CHECK(world.len == 2000000 && world.exit_code == 2);
+    for (size_t at = 0; at < world.len; at++)
+        CHECK(world.text[at] == 'x');
     end_world(&world);
 }
 
@@ -487,6 +514,7 @@ static const Test tests[] = {
     TEST(a_viewer_only_watches),
     TEST(garbage_ends_its_link_alone),
     TEST(a_host_that_does_not_dispatch_is_not_filled_up),
+    TEST(a_way_that_carries_little_at_a_time_carries_all),
     TEST(operations_are_carried_out_for_a_client),
     TEST(operations_are_carried_out_within_the_process),
     TEST(a_server_that_ends_tells_its_clients),

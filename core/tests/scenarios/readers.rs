@@ -15,7 +15,7 @@ use crate::stage::{Setting, Stage, provoke, until, within};
 
 scenarios! {
     both: lossy_reader_is_told_exactly_what_it_missed, slow_owner_stops_the_child_and_loses_nothing,
-        acknowledgement_alone_has_the_terminal_read_on,
+        acknowledgement_alone_has_the_terminal_read_on, what_an_owner_takes_is_debt_until_it_says_otherwise,
         viewer_that_stalls_others_is_demoted_and_told, owner_is_waited_for_without_end,
         suspended_reader_keeps_its_place_for_a_while, suspended_reader_is_given_up_after_the_hold;
 }
@@ -87,6 +87,24 @@ fn acknowledgement_alone_has_the_terminal_read_on(setting: Setting) {
         stage.turns_in(5).await; // A child that would print on.
         assert_eq!(session.range().end, end, "what was taken is not yet dealt with");
         viewer.reader.ack(end);
+        until("terminal that is read on", || session.range().end > end).await;
+    });
+}
+
+/// An owner that keeps what it took for a while, as one does that lends it on.
+fn what_an_owner_takes_is_debt_until_it_says_otherwise(setting: Setting) {
+    setting.play(async |stage| {
+        let session = stage.spawn_with(Act::new().flood(COUNT), options());
+        let mut owner = session.reader();
+        stopped(&stage, &session).await;
+        let (end, mut taken) = (session.range().end, 0);
+        while let Some(Output::Chunk { bytes, .. }) = owner.try_take(READ_MAX) {
+            taken += bytes.len() as u64;
+        }
+        assert_eq!(taken, end);
+        stage.turns_in(5).await; // A child that would print on.
+        assert_eq!(session.range().end, end, "what was taken is not yet dealt with");
+        owner.ack(taken);
         until("terminal that is read on", || session.range().end > end).await;
     });
 }
