@@ -52,6 +52,11 @@ impl Ladder {
         matches!(self, Ladder::Climbing { .. })
     }
 
+    /// Whether somebody asked to close, and all that could be done was.
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self, Ladder::Done)
+    }
+
     /// The leader is gone. The look for others is due at once, yet as a deadline: sessions that end in one turn share it.
     pub(super) fn handle_exit(&mut self, now: Time) {
         if let Ladder::Climbing { look, .. } = self {

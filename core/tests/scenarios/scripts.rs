@@ -38,22 +38,29 @@ macro_rules! scripts {
 
 scripts! {
     all_readers_are_told_the_same,
+    end_is_told_although_the_reader_does_not_read,
     every_byte_comes_before_the_exit,
     interrupt_discards_the_paste_before_it,
     interrupt_keeps_its_place_in_raw_mode,
     last_handle_dropped_ends_the_processes,
     late_reader_gets_the_history_and_the_exit,
     line_too_long_is_refused_whole,
+    lines_pasted_into_a_cooked_echo_complete,
     lossy_reader_is_told_exactly_what_it_missed,
     nothing_can_be_typed_after_the_end,
     output_waits_for_its_first_reader,
+    owner_is_waited_for_without_end,
     paste_into_an_echo_completes,
     polite_process_ends_at_once,
+    resize_reaches_the_program,
     resizes_wait_behind_the_input_and_are_told_as_one,
     silent_orphan_is_left_after_the_quiet_time,
+    size_is_there_before_the_program,
     slow_owner_stops_the_child_and_loses_nothing,
     stalled_program_stalls_nobody_else,
+    stopped_process_is_woken_to_end,
     stubborn_processes_end_by_the_kill,
+    unread_session_ends_when_its_handle_is_dropped,
 }
 
 fn folder() -> PathBuf {

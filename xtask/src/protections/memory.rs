@@ -5,6 +5,16 @@ use super::Protection;
 pub(super) const LIST: &[Protection] = &[
     Protection {
         hazards: &[13],
+        name: "whoever closes a session does not wait for memory to read its rest",
+        file: "core/src/session/terminal/mod.rs",
+        after: "let waits = ",
+        code: "self.stopped && !(self.starved && self.ladder.is_done())",
+        removed: "self.stopped",
+        program: "exhaustion",
+        tests: "a_session_that_waited_for_memory_gives_back_its_own",
+    },
+    Protection {
+        hazards: &[13],
         name: "what a reader holds on to is charged to it",
         file: "core/src/ring/reader.rs",
         after: "",

@@ -35,6 +35,9 @@ mod tests {
     #[test]
     fn line_too_many_is_found() {
         let (enough, too_much) = ("x\n".repeat(LINES_MAX), "x\n".repeat(LINES_MAX + 1));
-        assert_eq!(found(find, &[("a.rs", &enough), ("b.py", &too_much), ("c.json", &too_much)]), ["b.py:601"]);
+        let excused = LONGER.iter().map(|(path, _)| (*path, too_much.as_str()));
+        let files: Vec<_> = [("a.rs", enough.as_str()), ("b.py", &too_much), ("c.json", &too_much)].into_iter().chain(excused).collect();
+        assert_eq!(found(find, &files), ["b.py:601"]);
+        assert_eq!(found(find, &[]).len(), LONGER.len(), "an excuse that nobody needs is found");
     }
 }

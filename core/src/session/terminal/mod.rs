@@ -330,7 +330,9 @@ impl Terminal {
         // A session must come to its end although a reader is slow, so what the kernel held back (at most 20 KiB) is read
         // in any case; the history has room for it.
         self.stopped = self.starved || !(may_read || self.leftover > 0);
-        self.ending.handle_stopped(now, self.stopped);
+        // Whoever has closed a session does not wait for memory that perhaps only they could give back.
+        let waits = self.stopped && !(self.starved && self.ladder.is_done());
+        self.ending.handle_stopped(now, waits);
     }
 
     /// Whether no reader holds it up.
