@@ -94,6 +94,28 @@ impl Drop for Breaks<'_> {
     }
 }
 
+/// Runs the body of a call that makes a handle of another; where it fails, NULL is stored.
+///
+/// # Safety
+/// As [`on`]; `out` is NULL or can be written.
+pub(crate) unsafe fn make_of<P: Handle, T>(
+    parent: *const P::Opaque,
+    out: *mut *mut T,
+    make: impl FnOnce(&P) -> Result<*mut T, Failure>,
+) -> OrchStatus {
+    boundary(|| {
+        if out.is_null() {
+            return Err(Failure::null("out"));
+        }
+        // SAFETY: by the contract.
+        unsafe {
+            out.write(std::ptr::null_mut());
+            out.write(get(parent, make)?);
+        }
+        Ok(ORCH_OK)
+    })
+}
+
 /// Stores what a call made, for C to own; where it fails, NULL.
 ///
 /// # Safety

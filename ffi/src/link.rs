@@ -14,10 +14,9 @@ use orchflow_core::hub::serve::{Farewell, Framing, Transport};
 use orchflow_core::limits::{FRAME_BEFORE_PROOF_MAX, FRAME_MAX};
 use parking_lot::Mutex;
 
-use crate::boundary::boundary;
 use crate::event::{ORCH_EVENT_LINK_OUTPUT, ORCH_EVENT_LINK_OVER, ORCH_EVENT_LINK_READY, OrchEvent};
 use crate::failure::{Answer, Failure};
-use crate::handle::{self, Handle, get, give, on};
+use crate::handle::{self, Handle, give, make_of, on};
 use crate::objects::{Object, Objects, Pointer};
 use crate::server::{OrchServer, ServerHandle};
 use crate::status::*;
@@ -338,20 +337,13 @@ pub unsafe extern "C" fn orch_server_accept(
     user_data: *mut c_void,
     out: *mut *mut OrchLink,
 ) -> OrchStatus {
-    boundary(|| {
-        if out.is_null() {
-            return Err(Failure::null("out"));
-        }
-        // SAFETY: by the conventions.
-        unsafe {
-            out.write(std::ptr::null_mut());
-            get(server, |server: &ServerHandle| {
-                let authority = c_text(authority, "authority")?.ok_or_else(|| Failure::null("authority"))?;
-                out.write(server.accept(authority.to_owned(), framing_of(framing)?, user_data)?);
-                Ok(ORCH_OK)
-            })
-        }
-    })
+    // SAFETY: by the conventions.
+    unsafe {
+        make_of(server, out, |server: &ServerHandle| {
+            let authority = c_text(authority, "authority")?.ok_or_else(|| Failure::null("authority"))?;
+            server.accept(authority.to_owned(), framing_of(framing)?, user_data)
+        })
+    }
 }
 
 impl ServerHandle {

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use orchflow_core::ring::Mode;
 
-use crate::boundary::boundary;
 use crate::failure::Failure;
-use crate::handle::{self, Handle, get, give, on};
+use crate::handle::{self, Handle, give, make_of, on};
 use crate::lens::{Lens, Target};
 use crate::objects::Pointer;
 use crate::session::{OrchSession, SessionHandle, lend, read_into};
@@ -82,20 +81,8 @@ pub unsafe extern "C" fn orch_reader_new(
     options: *const OrchReaderOptions,
     out: *mut *mut OrchReader,
 ) -> OrchStatus {
-    boundary(|| {
-        if out.is_null() {
-            return Err(Failure::null("out"));
-        }
-        // SAFETY: by the conventions.
-        unsafe {
-            out.write(std::ptr::null_mut());
-            get(session, |session: &SessionHandle| {
-                let options: OrchReaderOptions = sized::read(options)?;
-                out.write(session.new_reader(&options)?);
-                Ok(ORCH_OK)
-            })
-        }
-    })
+    // SAFETY: by the conventions.
+    unsafe { make_of(session, out, |session: &SessionHandle| session.new_reader(&sized::read(options)?)) }
 }
 
 impl SessionHandle {

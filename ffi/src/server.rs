@@ -10,10 +10,9 @@ use orchflow_core::hub::serve::{Service, ServiceOptions};
 use orchflow_core::pty::Command;
 use parking_lot::Mutex;
 
-use crate::boundary::boundary;
 use crate::event::OrchEvent;
 use crate::failure::Failure;
-use crate::handle::{self, Handle, get, give, on};
+use crate::handle::{self, Handle, give, make_of, on};
 use crate::hub::{HubHandle, OrchHub};
 use crate::link::Link;
 use crate::objects::{Object, Objects};
@@ -134,25 +133,17 @@ unsafe impl Growing for OrchServerOptions {
 /// @threads Any.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn orch_server_new(hub: *mut OrchHub, options: *const OrchServerOptions, out: *mut *mut OrchServer) -> OrchStatus {
-    boundary(|| {
-        if out.is_null() {
-            return Err(Failure::null("out"));
-        }
-        // SAFETY: by the conventions.
-        unsafe {
-            out.write(std::ptr::null_mut());
-            get(hub, |hub: &HubHandle| {
-                if options.is_null() {
-                    return Err(Failure::null("options"));
-                }
-                let options: OrchServerOptions = sized::read(options)?;
-                let (token, options) = (token_of(options.token)?, options.understood()?);
-                let service = Service::new(&hub.hub, token, options)?;
-                out.write(hub.new_server(service)?);
-                Ok(ORCH_OK)
-            })
-        }
-    })
+    // SAFETY: by the conventions.
+    unsafe {
+        make_of(hub, out, |hub: &HubHandle| {
+            if options.is_null() {
+                return Err(Failure::null("options"));
+            }
+            let options: OrchServerOptions = sized::read(options)?;
+            let (token, options) = (token_of(options.token)?, options.understood()?);
+            hub.new_server(Service::new(&hub.hub, token, options)?)
+        })
+    }
 }
 
 impl OrchServerOptions {
@@ -228,22 +219,14 @@ pub unsafe extern "C" fn orch_server_session(
     user_data: *mut c_void,
     out: *mut *mut OrchSession,
 ) -> OrchStatus {
-    boundary(|| {
-        if out.is_null() {
-            return Err(Failure::null("out"));
-        }
-        // SAFETY: by the conventions.
-        unsafe {
-            out.write(std::ptr::null_mut());
-            get(server, |server: &ServerHandle| {
-                let service = server.server.service()?;
-                let open =
-                    || service.session(session).ok_or_else(|| Failure::new(ORCH_NOT_FOUND, format!("there is no session {session}")));
-                out.write(SessionHandle::give(&server.objects, user_data, open)?);
-                Ok(ORCH_OK)
-            })
-        }
-    })
+    // SAFETY: by the conventions.
+    unsafe {
+        make_of(server, out, |server: &ServerHandle| {
+            let service = server.server.service()?;
+            let open = || service.session(session).ok_or_else(|| Failure::new(ORCH_NOT_FOUND, format!("there is no session {session}")));
+            SessionHandle::give(&server.objects, user_data, open)
+        })
+    }
 }
 
 /// What a server counts.

@@ -8,10 +8,9 @@ use orchflow_core::hub::Session;
 use orchflow_core::pty::{Signal, Target};
 use orchflow_core::session::WriteError;
 
-use crate::boundary::boundary;
 use crate::event::code_and_signal;
 use crate::failure::{Answer, Failure};
-use crate::handle::{self, Handle, get, give, on};
+use crate::handle::{self, Handle, give, make_of, on};
 use crate::hub::{HubHandle, OrchHub};
 use crate::lens::{self, Lens};
 use crate::objects::{Objects, Pointer};
@@ -72,22 +71,14 @@ impl Drop for SessionHandle {
 /// @threads Any.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn orch_session_spawn(hub: *mut OrchHub, options: *const OrchSpawnOptions, out: *mut *mut OrchSession) -> OrchStatus {
-    boundary(|| {
-        if out.is_null() {
-            return Err(Failure::null("out"));
-        }
-        // SAFETY: by the conventions.
-        unsafe {
-            out.write(std::ptr::null_mut());
-            get(hub, |hub: &HubHandle| {
-                let options = sized::read(options)?;
-                let (command, session_options) = options.understood()?;
-                let open = || Ok(hub.hub.spawn(&command, session_options)?);
-                out.write(SessionHandle::give(&hub.objects, options.user_data, open)?);
-                Ok(ORCH_OK)
-            })
-        }
-    })
+    // SAFETY: by the conventions.
+    unsafe {
+        make_of(hub, out, |hub: &HubHandle| {
+            let options = sized::read(options)?;
+            let (command, session_options) = options.understood()?;
+            SessionHandle::give(&hub.objects, options.user_data, || Ok(hub.hub.spawn(&command, session_options)?))
+        })
+    }
 }
 
 /// Lets go of a session. Unless a reader holds it too, its processes are asked to go, and made to: hang-up, terminate, kill, with the grace

@@ -11,10 +11,9 @@ use orchflow_core::hub::serve::Submitted;
 use parking_lot::Mutex;
 
 use crate::batch::{BatchHandle, OrchBatch};
-use crate::boundary::boundary;
 use crate::event::{ORCH_EVENT_RESULTS, OrchEvent};
 use crate::failure::Failure;
-use crate::handle::{self, Handle, get, give, on};
+use crate::handle::{self, Handle, get, give, make_of, on};
 use crate::objects::{Object, Objects, Pointer};
 use crate::outcome::{OrchOutcome, Outcomes};
 use crate::server::{OrchServer, ServerHandle};
@@ -117,21 +116,13 @@ pub unsafe extern "C" fn orch_server_submit(
     user_data: *mut c_void,
     out: *mut *mut OrchSubmission,
 ) -> OrchStatus {
-    boundary(|| {
-        if out.is_null() {
-            return Err(Failure::null("out"));
-        }
-        // SAFETY: by the conventions.
-        unsafe {
-            out.write(std::ptr::null_mut());
+    // SAFETY: by the conventions.
+    unsafe {
+        make_of(server, out, |server: &ServerHandle| {
             let batch = get(batch, |batch: &BatchHandle| Ok(batch.copy()))?;
-            get(server, |server: &ServerHandle| {
-                let submitted = server.server.service()?.submit(batch)?;
-                out.write(server.watch(submitted, user_data)?);
-                Ok(ORCH_OK)
-            })
-        }
-    })
+            server.watch(server.server.service()?.submit(batch)?, user_data)
+        })
+    }
 }
 
 impl ServerHandle {

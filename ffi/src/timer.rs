@@ -10,10 +10,9 @@ use std::time::Duration;
 use orchflow_core::hub::{Poster, Sleep};
 use parking_lot::Mutex;
 
-use crate::boundary::boundary;
 use crate::event::{ORCH_EVENT_TIMER, OrchEvent};
 use crate::failure::Failure;
-use crate::handle::{self, Handle, get, give, on};
+use crate::handle::{self, Handle, give, make_of, on};
 use crate::hub::{HubHandle, OrchHub};
 use crate::objects::{Object, Objects, Pointer};
 use crate::status::*;
@@ -110,19 +109,8 @@ impl Wake for Alarm {
 /// @threads Any.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn orch_timer_new(hub: *mut OrchHub, user_data: *mut c_void, out: *mut *mut OrchTimer) -> OrchStatus {
-    boundary(|| {
-        if out.is_null() {
-            return Err(Failure::null("out"));
-        }
-        // SAFETY: by the conventions.
-        unsafe {
-            out.write(std::ptr::null_mut());
-            get(hub, |hub: &HubHandle| {
-                out.write(hub.new_timer(user_data));
-                Ok(ORCH_OK)
-            })
-        }
-    })
+    // SAFETY: by the conventions.
+    unsafe { make_of(hub, out, |hub: &HubHandle| Ok(hub.new_timer(user_data))) }
 }
 
 impl HubHandle {
